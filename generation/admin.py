@@ -1,0 +1,492 @@
+"""The admin's pages for words, photographs, sets and pictures."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Count, Model, Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from generation.forms import (
+    ContentChoices,
+    ContentImageForm,
+    LeaveOutForm,
+    WordChoices,
+    WordForm,
+    add_photographs,
+)
+from generation.models import (
+    Clustering,
+    ContentImage,
+    Job,
+    Recipe,
+    SourceImage,
+    StimulusSet,
+    StylizedImage,
+    Word,
+)
+from generation.thumbs import strip, thumb
+from generation.views import start_making
+
+SHOWN_IN_LIST = 5
+
+
+class PictureAdmin(ModelAdmin):
+    """An admin page with thumbnails."""
+
+    class Media:
+        css = {"all": ["generation/admin.css"]}
+
+
+class ReadOnlyAdmin(PictureAdmin):
+    """Rows that only the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+# --- words and photographs --------------------------------------------------------------------
+
+
+@admin.register(Word)
+class WordAdmin(PictureAdmin):
+    form = WordForm
+    list_display = ["text", "gloss", "strip", "accepted", "left_out", "source"]
+    search_fields = ["text", "reading", "gloss"]
+    readonly_fields = ["photographs_so_far"]
+    fields = ["text", "reading", "gloss", "source", "photographs", "photographs_so_far"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(Prefetch("images", SourceImage.objects.select_related("word")))
+            .annotate(
+                accepted_count=Count("images", filter=Q(images__rejected="")),
+                left_out_count=Count("images", filter=~Q(images__rejected="")),
+            )
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:
+        names = list(super().get_fields(request, obj))
+        if not self.has_change_permission(request, obj):
+            names.remove("photographs")
+        return names
+
+    @admin.display(description=_("photographs"))
+    def strip(self, word: Word) -> SafeString | str:
+        rows = [image for image in word.images.all() if not image.rejected]
+        return strip(rows[:SHOWN_IN_LIST], css="small")
+
+    @admin.display(description=_("accepted"), ordering="accepted_count")
+    def accepted(self, word: Any) -> int:
+        return int(word.accepted_count)
+
+    @admin.display(description=_("left out"), ordering="left_out_count")
+    def left_out(self, word: Any) -> int:
+        return int(word.left_out_count)
+
+    @admin.display(description=_("photographs"))
+    def photographs_so_far(self, word: Word) -> SafeString | str:
+        if word._state.adding:
+            return "–"
+        url = reverse("admin:generation_sourceimage_changelist")
+        return format_html(
+            '{}<p style="margin-top:.5rem"><a class="underline" href="{}?word__id__exact={}">{}</a></p>',
+            strip(word.images.all()),
+            url,
+            word.pk,
+            gettext("Look through them, leave some out"),
+        )
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        result = add_photographs(form.instance, form.cleaned_data.get("photographs") or [])
+        if result.added:
+            messages.success(
+                request,
+                gettext("%(n)d photographs added to %(word)s.")
+                % {"n": len(result.added), "word": form.instance},
+            )
+        if result.duplicates:
+            messages.warning(
+                request,
+                gettext("Already there, skipped: %(names)s")
+                % {"names": ", ".join(result.duplicates)},
+            )
+        for name, reason in result.refused:
+            messages.error(
+                request,
+                gettext("%(name)s was not taken: %(reason)s") % {"name": name, "reason": reason},
+            )
+
+    def response_add(self, request: HttpRequest, obj: Word, *args: Any, **kwargs: Any) -> Any:
+        response = super().response_add(request, obj, *args, **kwargs)
+        return self._to_photographs(request, obj, response)
+
+    def response_change(self, request: HttpRequest, obj: Word) -> Any:
+        return self._to_photographs(request, obj, super().response_change(request, obj))
+
+    def _to_photographs(self, request: HttpRequest, word: Word, response: Any) -> Any:
+        """After an upload, show what came of it."""
+        uploaded = (
+            request.FILES and "_popup" not in request.POST and "_addanother" not in request.POST
+        )
+        return redirect("admin:generation_word_change", word.pk) if uploaded else response
+
+
+class AcceptedFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "accepted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("accepted")), ("no", _("left out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "yes":
+            return queryset.filter(rejected="")
+        return queryset.exclude(rejected="") if self.value() == "no" else queryset
+
+
+@admin.register(SourceImage)
+class SourceImageAdmin(PictureAdmin):
+    list_display = ["thumbnail", "word", "size", "source", "license", "state"]
+    list_display_links = ["thumbnail", "word"]
+    list_filter = [AcceptedFilter, "word", "source"]
+    list_select_related = ["word"]
+    list_per_page = 60
+    search_fields = ["word__text", "credit", "origin"]
+    actions = ["leave_out", "accept"]
+    readonly_fields = ["preview", "word", "size", "source", "query", "origin"]
+    fields = [
+        "preview",
+        "rejected",
+        "word",
+        "size",
+        "source",
+        "query",
+        "origin",
+        "credit",
+        "license",
+        "page_url",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # Photographs are uploaded on their word's page.
+
+    @admin.display(description=_("photograph"))
+    def thumbnail(self, row: SourceImage) -> SafeString | str:
+        return thumb(row, link=False, css="large")
+
+    @admin.display(description=_("photograph"))
+    def preview(self, row: SourceImage) -> SafeString | str:
+        return thumb(row, size=640, link=False, css="whole")
+
+    @admin.display(description=_("pixels"))
+    def size(self, row: SourceImage) -> str:
+        return f"{row.width} × {row.height}"
+
+    @admin.display(description=_("state"), ordering="rejected")
+    def state(self, row: SourceImage) -> str:
+        if not row.rejected:
+            return gettext("accepted")
+        return gettext("left out: %(reason)s") % {"reason": row.rejected}
+
+    @admin.action(description=_("Accept"), permissions=["change"])
+    def accept(self, request: HttpRequest, queryset: QuerySet) -> None:
+        n = queryset.exclude(rejected="").update(rejected="")
+        self.message_user(request, gettext("%(n)d photographs accepted.") % {"n": n})
+
+    @admin.action(description=_("Leave out …"), permissions=["change"])
+    def leave_out(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        form = LeaveOutForm(request.POST if "apply" in request.POST else None)
+        if form.is_valid():
+            n = queryset.update(rejected=form.cleaned_data["text"])
+            self.message_user(request, gettext("%(n)d photographs left out.") % {"n": n})
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": gettext("Leave out photographs"),
+            "form": form,
+            "rows": queryset,
+            "strip": strip(queryset),
+        }
+        return TemplateResponse(request, "generation/leave_out.html", context)
+
+
+@admin.register(ContentImage)
+class ContentImageAdmin(PictureAdmin):
+    list_display = ["thumbnail", "name", "size", "license"]
+    list_display_links = ["thumbnail", "name"]
+    search_fields = ["name", "credit"]
+    readonly_fields = ["preview", "size"]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if not change:
+            kwargs["form"] = ContentImageForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        texts = ["credit", "license", "page_url"]
+        return ["name", "preview", "size", *texts] if obj else ["name", "upload", *texts]
+
+    @admin.display(description=_("photograph"))
+    def thumbnail(self, row: ContentImage) -> SafeString | str:
+        return thumb(row, link=False, css="large")
+
+    @admin.display(description=_("photograph"))
+    def preview(self, row: ContentImage) -> SafeString | str:
+        return thumb(row, size=640, link=False, css="whole")
+
+    @admin.display(description=_("pixels"))
+    def size(self, row: ContentImage) -> str:
+        return f"{row.width} × {row.height}"
+
+
+# --- recipes and sets -------------------------------------------------------------------------
+
+
+@admin.register(Recipe)
+class RecipeAdmin(PictureAdmin):
+    list_display = ["name", "encoder", "initial", "size", "evaluations", "used"]
+
+    @admin.display(description=_("in use"), boolean=True)
+    def used(self, recipe: Recipe) -> bool:
+        return recipe.in_use
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Pictures say which recipe they were made with, so it must stay what it was.
+        return super().has_change_permission(request, obj) and not (obj and obj.in_use)
+
+
+@admin.register(StimulusSet)
+class StimulusSetAdmin(PictureAdmin):
+    list_display = ["name", "slug", "strip", "status", "made"]
+    list_filter = ["status"]
+    prepopulated_fields = {"slug": ["name"]}
+    fields = ["name", "slug", "words", "contents", "recipes"]
+    actions_detail = ["progress"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(picture_count=Count("pictures"))
+
+    @admin.display(description=_("pictures"))
+    def strip(self, row: StimulusSet) -> SafeString | str:
+        return strip(row.pictures.done().with_names()[:SHOWN_IN_LIST], css="small")
+
+    @admin.display(description=_("made"), ordering="picture_count")
+    def made(self, row: Any) -> SafeString:
+        return format_html(
+            '<a class="underline" href="{}">{} / {}</a>',
+            reverse("generation:set", args=[row.slug]),
+            row.pictures.done().count(),
+            row.picture_count,
+        )
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        words = Word.objects.prefetch_related(
+            Prefetch("images", SourceImage.objects.select_related("word"))
+        )
+        choices: dict[str, dict[str, Any]] = {
+            "words": {"form_class": WordChoices, "queryset": words},
+            "contents": {"form_class": ContentChoices},
+        }
+        kwargs = {
+            "widget": UnfoldAdminCheckboxSelectMultipleWidget(),
+            **choices.get(db_field.name, {}),
+            **kwargs,
+        }
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @action(description=_("Progress and pictures"), url_path="progress", permissions=["view"])
+    def progress(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("generation:set", get_object_or_404(StimulusSet, pk=object_id).slug)
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._make(request, obj) or super().response_add(request, obj, *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        return self._make(request, obj) or super().response_change(request, obj)
+
+    def _make(self, request: HttpRequest, row: StimulusSet) -> HttpResponseRedirect | None:
+        """*Make pictures* saves the form first, so what is made is what is seen."""
+        if "_make" not in request.POST:
+            return None
+        if not start_making(request, row):
+            return redirect("admin:generation_stimulusset_change", row.pk)
+        return redirect("generation:set", row.slug)
+
+
+# --- what the program writes ------------------------------------------------------------------
+
+
+@admin.register(Clustering)
+class ClusteringAdmin(ReadOnlyAdmin):
+    list_display = ["word", "encoder", "clusters_found", "created_at"]
+    list_filter = ["encoder", "word"]
+    list_select_related = ["word"]
+    fields = ["word", "encoder", "descriptor", "created_at", "clusters_shown", "params"]
+    readonly_fields = ["clusters_shown"]
+
+    @admin.display(description=_("clusters"))
+    def clusters_found(self, row: Clustering) -> str:
+        chosen = [cluster.chosen for cluster in row.clusters.all()]
+        return gettext("%(chosen)d of %(all)d chosen") % {"chosen": sum(chosen), "all": len(chosen)}
+
+    @admin.display(description=_("clusters"))
+    def clusters_shown(self, row: Clustering) -> SafeString | str:
+        blocks = []
+        for cluster in row.clusters.prefetch_related("members__image__word"):
+            members = sorted(cluster.members.all(), key=lambda m: (not m.is_medoid, m.order))
+            thumbs = format_html_join(
+                "",
+                "{}",
+                ((thumb(m.image, css="medoid" if m.is_medoid else ""),) for m in members),
+            )
+            heading = gettext("%(rank)d · %(n)d photographs · cohesion %(cohesion)s") % {
+                "rank": cluster.rank,
+                "n": cluster.size,
+                "cohesion": number_format(cluster.cohesion, 2),
+            }
+            blocks.append(
+                format_html(
+                    '<section class="cluster {}"><h3>{} <span class="reason">{}</span></h3>'
+                    '<div class="thumbs">{}</div></section>',
+                    "chosen" if cluster.chosen else "",
+                    heading,
+                    gettext("chosen") if cluster.chosen else cluster.left_out,
+                    thumbs,
+                )
+            )
+        return format_html_join("", "{}", ((block,) for block in blocks)) or "–"
+
+
+@admin.register(StylizedImage)
+class StylizedImageAdmin(ReadOnlyAdmin):
+    list_display = [
+        "thumbnail",
+        "word",
+        "content",
+        "recipe",
+        "state",
+        "content_loss",
+        "style_loss",
+        "source_correlation",
+        "seconds",
+    ]
+    list_display_links = ["thumbnail", "word"]
+    list_filter = ["stimulus_set", "state", "word", "content", "recipe"]
+    list_select_related = ["word", "content", "recipe"]
+    list_per_page = 60
+    fields = [
+        "preview",
+        "stimulus_set",
+        "word",
+        "content",
+        "recipe",
+        "variant",
+        "state",
+        "error",
+        "content_loss",
+        "style_loss",
+        "curve",
+        "source_correlation",
+        "seconds",
+        "seed",
+        "clustering",
+        "params",
+        "sha256",
+        "finished_at",
+    ]
+    readonly_fields = ["preview", "curve"]
+
+    @admin.display(description=_("picture"))
+    def thumbnail(self, row: StylizedImage) -> SafeString | str:
+        return thumb(row, link=False, css="large")
+
+    @admin.display(description=_("picture"))
+    def preview(self, row: StylizedImage) -> SafeString | str:
+        return thumb(row, size=640, link=False, css="whole")
+
+    @admin.display(description=_("loss curve"))
+    def curve(self, row: StylizedImage) -> SafeString | str:
+        values = [v for v in row.loss_curve or [] if isinstance(v, int | float)]
+        if len(values) < 2:
+            return "–"
+        low, high = min(values), max(values)
+        points = " ".join(
+            f"{100 * i / (len(values) - 1):.2f},{40 - 40 * (v - low) / ((high - low) or 1):.2f}"
+            for i, v in enumerate(values)
+        )
+        return format_html(
+            '<svg class="loss-curve" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" '
+            'aria-label="{}"><polyline points="{}"/></svg>',
+            gettext("from %(first)s to %(last)s")
+            % {"first": number_format(values[0], 4), "last": number_format(values[-1], 4)},
+            points,
+        )
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "word", "encoder", "state", "amount", "error", "note", "created_at"]
+    list_filter = ["state", "kind", "word"]
+    list_select_related = ["word"]
+    fields = [
+        "kind",
+        "word",
+        "encoder",
+        "state",
+        "amount",
+        "attempts",
+        "error",
+        "note",
+        "created_at",
+        "started_at",
+        "finished_at",
+    ]
+    readonly_fields = ["amount"]
+
+    @admin.display(description=_("done"))
+    def amount(self, job: Job) -> str:
+        return f"{job.done} / {job.total}" if job.total else "–"
+
+
+# --- people -----------------------------------------------------------------------------------
+
+# Django's own pages for people, in the look of the rest.
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass

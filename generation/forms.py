@@ -1,0 +1,202 @@
+"""Forms of the admin: uploads that are verified, choices with thumbnails."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image
+from generation.models import ContentImage, SourceImage, Word
+from generation.thumbs import thumb
+
+ACCEPT = "image/jpeg,image/png,image/webp"
+
+
+def read_upload(upload: UploadedFile) -> RgbImage:
+    """The verified image of an uploaded file. Raises ImageRefused."""
+    if (upload.size or 0) > settings.UPLOAD_MAX_BYTES:
+        raise ImageRefused(
+            "too-large",
+            gettext("The file has %(size)s. At most %(limit)s are taken.")
+            % {
+                "size": filesizeformat(upload.size or 0),
+                "limit": filesizeformat(settings.UPLOAD_MAX_BYTES),
+            },
+        )
+    upload.seek(0)
+    return read_image(upload.read())
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.Field):
+    """Any number of files, unverified: each is judged alone when it is stored."""
+
+    widget = ManyFilesInput
+
+    def clean(self, value: Any) -> list[UploadedFile]:
+        uploads = value if isinstance(value, (list, tuple)) else [value]
+        return [upload for upload in uploads if isinstance(upload, UploadedFile)]
+
+
+@dataclass
+class UploadResult:
+    """What became of uploaded photographs."""
+
+    added: list[SourceImage] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def add_photographs(word: Word, uploads: Iterable[UploadedFile]) -> UploadResult:
+    """Store each good file as a photograph of the word; bad ones never spoil the others."""
+    result = UploadResult()
+    for upload in uploads:
+        name = str(upload.name)
+        try:
+            fields = photograph_fields(read_upload(upload))
+        except ImageRefused as refusal:
+            result.refused.append((name, refusal.message))
+            continue
+        if word.images.filter(sha256=fields["sha256"]).exists():
+            result.duplicates.append(name)
+            continue
+        try:
+            with transaction.atomic():
+                result.added.append(
+                    SourceImage.objects.create(word=word, source="upload", **fields)
+                )
+        except IntegrityError:
+            # Another upload of the same photograph was faster.
+            result.duplicates.append(name)
+    return result
+
+
+class WordForm(forms.ModelForm):
+    photographs = ManyFilesField(
+        label=_("Add photographs"),
+        required=False,
+        help_text=_("Choose many at once: JPEG, PNG or WebP, at least 64 pixels a side."),
+        widget=ManyFilesInput(attrs={"accept": ACCEPT}),
+    )
+
+    class Meta:
+        model = Word
+        fields = ["text", "reading", "gloss", "source"]
+
+
+class PhotographField(forms.FileField):
+    """One file, verified and made a plain RGB PNG; ``photo`` fields are in ``clean``'s result."""
+
+    widget = forms.FileInput
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        upload = super().clean(data, initial)
+        if not isinstance(upload, UploadedFile):
+            return upload
+        try:
+            return photograph_fields(read_upload(upload))
+        except ImageRefused as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from refusal
+
+
+class ContentImageForm(forms.ModelForm):
+    """A new content photograph. Later its texts can be changed, never its pixels."""
+
+    upload = PhotographField(
+        label=_("Photograph"),
+        help_text=_("JPEG, PNG or WebP, at least 64 pixels a side."),
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+    )
+
+    class Meta:
+        model = ContentImage
+        fields = ["name", "credit", "license", "page_url"]
+
+    def clean_upload(self) -> Any:
+        fields = self.cleaned_data["upload"]
+        same = ContentImage.objects.filter(sha256=fields["sha256"]).first()
+        if same is not None:
+            raise ValidationError(
+                _("This photograph is already there: %(name)s."),
+                code="duplicate",
+                params={"name": same.name},
+            )
+        return fields
+
+    def _post_clean(self) -> None:
+        for name, value in (self.cleaned_data.get("upload") or {}).items():
+            setattr(self.instance, name, value)
+        super()._post_clean()  # type: ignore[misc]  # Django's, absent from the stubs
+
+
+class WordChoices(forms.ModelMultipleChoiceField):
+    """Words with a few of their photographs."""
+
+    def label_from_instance(self, obj: Any) -> SafeString:
+        images = list(obj.images.all())
+        accepted = [image for image in images if not image.rejected]
+        count = gettext("%(n)d photographs") % {"n": len(accepted)}
+        if not accepted and obj.source:
+            count = gettext("collected when pictures are made")
+        return format_html(
+            '<span class="thumb-label">{}{}{} {} <span class="muted">{} {}</span></span>',
+            *[thumb(image, size=96, css="small", link=False) for image in accepted[:3]],
+            *[""] * (3 - len(accepted[:3])),
+            obj.text,
+            obj.gloss,
+            f"· {count}",
+        )
+
+
+class ContentChoices(forms.ModelMultipleChoiceField):
+    """Content photographs with their thumbnails."""
+
+    def label_from_instance(self, obj: Any) -> SafeString:
+        return format_html(
+            '<span class="thumb-label">{} {}</span>',
+            thumb(obj, size=96, css="small", link=False),
+            obj.name,
+        )
+
+
+REASONS = [
+    (_("not the material"), _("It does not show the material.")),
+    (_("text or logo"), _("There is text or a logo on it.")),
+    (_("drawing"), _("It is a drawing or rendering, no photograph.")),
+    (_("poor quality"), _("It is blurred, tiny or badly lit.")),
+    ("", _("Another reason:")),
+]
+
+
+class LeaveOutForm(forms.Form):
+    """Why photographs are left out."""
+
+    reason = forms.ChoiceField(
+        label=_("Reason"),
+        choices=REASONS,
+        required=False,
+        widget=forms.RadioSelect,
+        initial=REASONS[0][0],
+    )
+    other = forms.CharField(label=_("Another reason"), max_length=200, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        text = cleaned.get("reason") or cleaned.get("other", "").strip()
+        if not text:
+            raise ValidationError(_("Choose or write a reason."))
+        cleaned["text"] = text
+        return cleaned

@@ -1,0 +1,57 @@
+"""Make all pictures of a stimulus set."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from generation import jobs
+from generation.models import State, StimulusSet
+from generation.progress import Display, follow, line, measure
+
+
+class Command(BaseCommand):
+    help = "Make all pictures of a stimulus set; what is done is kept, what failed is tried again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("set", help="the set's short name")
+        parser.add_argument(
+            "--inline", action="store_true", help="work in this process instead of the workers"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            stimulus_set = StimulusSet.objects.get(slug=options["set"])
+        except StimulusSet.DoesNotExist:
+            known = ", ".join(StimulusSet.objects.values_list("slug", flat=True)) or "none yet"
+            raise CommandError(f"There is no set {options['set']!r}. Sets: {known}.") from None
+        if options["inline"]:
+            self._inline(stimulus_set)
+        else:
+            jobs.make(stimulus_set)
+            self.stdout.write(
+                "Sent to the workers (`make serve` starts one). Ctrl-C stops looking."
+            )
+            follow(stimulus_set, self.stdout, alive=lambda: True)
+        self._conclude(stimulus_set)
+
+    def _inline(self, stimulus_set: StimulusSet) -> None:
+        from generation.inline import run_set
+
+        display = Display(self.stdout)
+        jobs.start(stimulus_set)
+        run_set(stimulus_set, lambda: display.show(line(measure(stimulus_set))))
+        display.end()
+
+    def _conclude(self, stimulus_set: StimulusSet) -> None:
+        stimulus_set.refresh_from_db()
+        made = stimulus_set.pictures.filter(state=State.DONE).count()
+        if stimulus_set.is_ready:
+            self.stdout.write(f"{stimulus_set}: {made} pictures are ready.")
+            return
+        failed = stimulus_set.pictures.filter(state=State.FAILED).select_related("word", "content")
+        reasons = "\n".join(f"  {picture}: {picture.error}" for picture in failed)
+        raise CommandError(
+            f"{stimulus_set}: {made} pictures made, {failed.count()} failed. What is done is kept; "
+            f"mend the cause and run this again.\n{reasons or '  The set has no words, contents or recipes.'}"
+        )

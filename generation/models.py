@@ -1,0 +1,544 @@
+"""Rows of the way from words to pictures. The rows are the truth; queues only carry their ids."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+ENCODERS = [("vgg16-hed", "VGG-16 (HED)"), ("vgg19", "VGG-19 (ImageNet)")]
+
+
+def default_encoder() -> str:
+    return str(settings.ENCODER)
+
+
+# --- work that a worker claims ----------------------------------------------------------------
+
+
+class State(models.TextChoices):
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class WorkQuerySet(models.QuerySet):
+    """Rows that workers claim by a conditional UPDATE and hold by a lease."""
+
+    def active(self) -> Self:
+        return self.filter(state__in=[State.QUEUED, State.RUNNING])
+
+    def claim(self, pk: int, owner: str) -> bool:
+        """Take the row if nobody has it. Only one caller of many gets True."""
+        now = timezone.now()
+        taken = self.filter(pk=pk, state=State.QUEUED).update(
+            state=State.RUNNING,
+            owner=owner,
+            lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+            attempts=F("attempts") + 1,
+            started_at=now,
+            error="",
+        )
+        return taken == 1
+
+    def renew(self, pk: int, owner: str, **progress: Any) -> bool:
+        """Hold the row longer and note progress; False when the lease was lost to another owner."""
+        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+        held = self.filter(pk=pk, state=State.RUNNING, owner=owner)
+        return held.update(lease_until=until, **progress) == 1
+
+    def finish(self, pk: int, owner: str, **results: Any) -> bool:
+        """Store the result of the owner that still holds the row; False (and nothing stored) else."""
+        held = self.filter(pk=pk, state=State.RUNNING, owner=owner)
+        return (
+            held.update(
+                state=State.DONE,
+                owner="",
+                lease_until=None,
+                finished_at=timezone.now(),
+                error="",
+                **results,
+            )
+            == 1
+        )
+
+    def fail(self, pk: int, owner: str, reason: str) -> bool:
+        """Mark as failed with a reason that an admin can read."""
+        held = self.filter(pk=pk, state=State.RUNNING, owner=owner)
+        return (
+            held.update(
+                state=State.FAILED,
+                owner="",
+                lease_until=None,
+                finished_at=timezone.now(),
+                error=reason,
+            )
+            == 1
+        )
+
+    def give_back(self, condition: Q) -> int:
+        """Return running rows that match to the queue; rows tried too often fail instead."""
+        lost = self.filter(condition, state=State.RUNNING)
+        lost.filter(attempts__gte=settings.MAX_ATTEMPTS).update(
+            state=State.FAILED,
+            owner="",
+            lease_until=None,
+            finished_at=timezone.now(),
+            error=_(
+                "Given up: the worker stopped in the middle of this %(n)d times. "
+                "Look at the worker's log (memory?), then press Make pictures again."
+            )
+            % {"n": settings.MAX_ATTEMPTS},
+        )
+        return lost.update(state=State.QUEUED, owner="", lease_until=None, sent_at=None)
+
+    def give_back_expired(self) -> int:
+        return self.give_back(Q(lease_until__lt=timezone.now()))
+
+    def retry_failed(self) -> int:
+        """Put failed rows in the queue again, as if never tried."""
+        return self.filter(state=State.FAILED).update(
+            state=State.QUEUED, attempts=0, sent_at=None, error=""
+        )
+
+
+class Work(models.Model):
+    """A row that is worked on: state, lease, attempts, reason of failure."""
+
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False
+    )
+    owner = models.CharField(max_length=120, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
+    sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
+    error = models.TextField(_("problem"), blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+# --- words and photographs --------------------------------------------------------------------
+
+
+class Word(models.Model):
+    """A texture or material word, as written, e.g. ふさふさ or 金属製."""
+
+    text = models.CharField(_("word"), max_length=60, unique=True)
+    reading = models.CharField(
+        _("reading"), max_length=120, blank=True, help_text=_("Kana or romaji, shown on request.")
+    )
+    gloss = models.CharField(
+        _("gloss"), max_length=120, blank=True, help_text=_("A short English meaning.")
+    )
+    source = models.CharField(
+        _("image source"),
+        max_length=40,
+        blank=True,
+        help_text=_("Where to collect photographs; empty when they are uploaded here."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("word")
+        verbose_name_plural = _("words")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def fingerprint(self) -> str:
+        """Names the photographs that the next clustering would see (hex, 64 characters)."""
+        digests = self.images.accepted().order_by("sha256").values_list("sha256", flat=True)
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+class Photograph(models.Model):
+    """A verified RGB image file and where it came from."""
+
+    sha256 = models.CharField(
+        max_length=64, editable=False, help_text=_("SHA-256 of the RGB pixels.")
+    )
+    width = models.PositiveIntegerField(_("width"), editable=False)
+    height = models.PositiveIntegerField(_("height"), editable=False)
+    source = models.CharField(_("source"), max_length=40, default="upload", editable=False)
+    page_url = models.CharField(_("page"), max_length=500, blank=True)
+    credit = models.CharField(_("credit"), max_length=300, blank=True)
+    license = models.CharField(_("licence as stated"), max_length=120, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class SourceImageQuerySet(models.QuerySet["SourceImage"]):
+    def accepted(self) -> Self:
+        return self.filter(rejected="")
+
+
+class SourceImage(Photograph):
+    """A candidate photograph of a word."""
+
+    word = models.ForeignKey(
+        Word, on_delete=models.CASCADE, related_name="images", verbose_name=_("word")
+    )
+    file = models.ImageField(_("photograph"), upload_to="photographs/", max_length=200)
+    query = models.CharField(_("query"), max_length=200, blank=True, editable=False)
+    rank = models.PositiveIntegerField(_("rank"), default=0, editable=False)
+    origin = models.CharField(
+        _("origin"),
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text=_("Address of the image, or package, member and crop."),
+    )
+    rejected = models.CharField(
+        _("left out because"), max_length=200, blank=True, help_text=_("Empty: accepted.")
+    )
+
+    objects = SourceImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["word_id", "rank", "pk"]
+        verbose_name = _("photograph")
+        verbose_name_plural = _("photographs")
+        constraints = [
+            models.UniqueConstraint(fields=["word", "sha256"], name="one_photograph_per_word"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} #{self.pk}"
+
+
+class ContentImage(Photograph):
+    """A photograph of an object that is restyled."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    file = models.ImageField(_("photograph"), upload_to="contents/", max_length=200)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("content photograph")
+        verbose_name_plural = _("content photographs")
+        constraints = [models.UniqueConstraint(fields=["sha256"], name="one_content_per_image")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- clusters ---------------------------------------------------------------------------------
+
+
+class ClusteringQuerySet(models.QuerySet["Clustering"]):
+    def current(self, word: Word, encoder: str) -> "Clustering | None":
+        """The newest clustering that saw exactly the word's accepted photographs."""
+        return (
+            self.filter(word=word, encoder=encoder, fingerprint=word.fingerprint())
+            .order_by("-pk")
+            .first()
+        )
+
+
+class Clustering(models.Model):
+    """An immutable version: the photographs it saw, the parameters, the clusters it found."""
+
+    word = models.ForeignKey(Word, on_delete=models.PROTECT, related_name="clusterings")
+    encoder = models.CharField(_("encoder"), max_length=20, choices=ENCODERS)
+    descriptor = models.CharField(
+        _("descriptor"), max_length=60, help_text=_("fc6, or what stands in for it.")
+    )
+    params = models.JSONField(_("parameters"))
+    fingerprint = models.CharField(max_length=64)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = ClusteringQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("clustering")
+        verbose_name_plural = _("clusterings")
+
+    def __str__(self) -> str:
+        return f"{self.word} · {self.encoder} · {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class StyleCluster(models.Model):
+    """Photographs of one style. ``rank`` 1 is the best; ``chosen`` ones shape the style."""
+
+    clustering = models.ForeignKey(Clustering, on_delete=models.CASCADE, related_name="clusters")
+    rank = models.PositiveIntegerField(_("rank"))
+    size = models.PositiveIntegerField(_("photographs"))
+    cohesion = models.FloatField(_("cohesion"), help_text=_("Mean cosine similarity of its pairs."))
+    score = models.FloatField(_("score"))
+    chosen = models.BooleanField(_("chosen"), default=False)
+    left_out = models.CharField(_("left out because"), max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["clustering_id", "rank"]
+        verbose_name = _("style cluster")
+        verbose_name_plural = _("style clusters")
+        constraints = [
+            models.UniqueConstraint(fields=["clustering", "rank"], name="one_cluster_per_rank"),
+            models.CheckConstraint(condition=Q(size__gte=1), name="cluster_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clustering.word} #{self.rank}"
+
+
+class ClusterMember(models.Model):
+    """One photograph that a clustering saw, and the cluster it went to."""
+
+    clustering = models.ForeignKey(Clustering, on_delete=models.CASCADE, related_name="members")
+    cluster = models.ForeignKey(StyleCluster, on_delete=models.CASCADE, related_name="members")
+    image = models.ForeignKey(SourceImage, on_delete=models.PROTECT, related_name="memberships")
+    order = models.PositiveIntegerField(help_text=_("0 is nearest to the cluster's centre."))
+    is_medoid = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["cluster_id", "order"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["clustering", "image"], name="one_cluster_per_photograph"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cluster} · {self.image_id}"
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+class InitialImage(models.TextChoices):
+    RANDOM_PHASE = "random-phase", _("random phase: the style's spectrum")
+    CONTENT = "content", _("the content photograph, as published")
+    NOISE = "noise", _("white noise, as published")
+
+
+class Recipe(models.Model):
+    """How pictures are made. Pictures keep a whole copy of the parameters they were made with."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    encoder = models.CharField(
+        _("encoder"), max_length=20, choices=ENCODERS, default=default_encoder
+    )
+    initial = models.CharField(
+        _("initial image"),
+        max_length=20,
+        choices=InitialImage.choices,
+        default=InitialImage.RANDOM_PHASE,
+    )
+    size = models.PositiveIntegerField(
+        _("picture size"),
+        default=256,
+        validators=[MinValueValidator(64), MaxValueValidator(1024)],
+        help_text=_("Side in pixels."),
+    )
+    evaluations = models.PositiveIntegerField(
+        _("evaluations"),
+        default=28,
+        validators=[MinValueValidator(1), MaxValueValidator(2000)],
+        help_text=_("How often the loss and its gradient are computed."),
+    )
+    content_weight = models.FloatField(
+        _("content weight"),
+        default=0.05,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1e6)],
+        help_text=_("Relative to the style loss; both are normalised."),
+    )
+    clusters = models.PositiveIntegerField(
+        _("clusters"),
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(3)],
+        help_text=_("At most so many of the word's best clusters are blended."),
+    )
+    seed = models.PositiveIntegerField(_("seed"), default=1)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("recipe")
+        verbose_name_plural = _("recipes")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def in_use(self) -> bool:
+        return self.pk is not None and self.pictures.filter(state=State.DONE).exists()
+
+    def clean(self) -> None:
+        if self.in_use:
+            raise ValidationError(
+                _("Pictures were made with this recipe, so it stays as it is. Add a new recipe.")
+            )
+
+
+class StimulusSet(models.Model):
+    """Words × contents × recipes, and the pictures made of them."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("not made yet")
+        MAKING = "making", _("being made")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("needs attention")
+
+    slug = models.SlugField(_("short name"), unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    words = models.ManyToManyField(Word, related_name="sets", verbose_name=_("words"))
+    contents = models.ManyToManyField(
+        ContentImage, related_name="sets", verbose_name=_("content photographs")
+    )
+    recipes = models.ManyToManyField(Recipe, related_name="sets", verbose_name=_("recipes"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("stimulus set")
+        verbose_name_plural = _("stimulus sets")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_ready(self) -> bool:
+        return self.status == self.Status.READY
+
+    def encoders(self) -> list[str]:
+        return sorted(set(self.recipes.values_list("encoder", flat=True)))
+
+
+class StylizedImageQuerySet(WorkQuerySet):
+    def done(self) -> Self:
+        return self.filter(state=State.DONE)
+
+    def with_names(self) -> Self:
+        return self.select_related("word", "content", "recipe")
+
+
+def picture_path(instance: "StylizedImage", filename: str) -> str:
+    # A random name: neither the address nor the name may give the word away.
+    return f"pictures/{uuid.uuid4().hex}.png"
+
+
+class StylizedImage(Work):
+    """One picture: a content restyled with a word's style. A row exists before its file does."""
+
+    stimulus_set = models.ForeignKey(
+        StimulusSet, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("set")
+    )
+    word = models.ForeignKey(
+        Word, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("word")
+    )
+    content = models.ForeignKey(
+        ContentImage, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("content")
+    )
+    recipe = models.ForeignKey(
+        Recipe, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("recipe")
+    )
+    variant = models.PositiveIntegerField(
+        _("variant"), default=0, help_text=_("0: clusters blended; else the cluster's rank.")
+    )
+    clustering = models.ForeignKey(
+        Clustering,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="pictures",
+    )
+    file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    progress = models.PositiveIntegerField(_("evaluations so far"), default=0, editable=False)
+    params = models.JSONField(_("parameters"), null=True, blank=True, editable=False)
+    seed = models.PositiveBigIntegerField(_("seed"), null=True, blank=True, editable=False)
+    content_loss = models.FloatField(_("content loss"), null=True, blank=True, editable=False)
+    style_loss = models.FloatField(_("style loss"), null=True, blank=True, editable=False)
+    loss_curve = models.JSONField(_("loss curve"), null=True, blank=True, editable=False)
+    source_correlation = models.FloatField(
+        _("correlation with photographs"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Highest correlation of high frequencies with any source photograph."),
+    )
+    seconds = models.FloatField(_("seconds"), null=True, blank=True, editable=False)
+
+    objects = StylizedImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["stimulus_set_id", "word_id", "content_id", "recipe_id", "variant"]
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stimulus_set", "word", "content", "recipe", "variant"],
+                name="one_picture_per_combination",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.DONE) | (~Q(file="") & Q(clustering__isnull=False)),
+                name="done_picture_has_file",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="picture_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.word} × {self.content}"
+
+
+class Job(Work):
+    """A stage of one word: collect, embed or cluster."""
+
+    class Kind(models.TextChoices):
+        COLLECT = "collect", _("collect photographs")
+        EMBED = "embed", _("compute features")
+        CLUSTER = "cluster", _("group by style")
+
+    kind = models.CharField(_("stage"), max_length=10, choices=Kind.choices)
+    word = models.ForeignKey(
+        Word, on_delete=models.CASCADE, related_name="jobs", verbose_name=_("word")
+    )
+    encoder = models.CharField(_("encoder"), max_length=20, blank=True)
+    fingerprint = models.CharField(
+        max_length=64, blank=True, help_text=_("The photographs it is about.")
+    )
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    note = models.TextField(_("result"), blank=True)
+
+    objects = WorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "word", "encoder", "fingerprint"],
+                condition=Q(state__in=[State.QUEUED, State.RUNNING]),
+                name="one_active_job_per_stage",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="job_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.word}"
+
+
+WORK_MODELS: Iterable[type[Work]] = (Job, StylizedImage)

@@ -1,0 +1,122 @@
+"""How far a stimulus set is, as a line on a terminal."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.db.models import Avg
+
+from generation.models import Job, State, StimulusSet
+
+BAR_WIDTH = 28
+# Before anything was measured: rough seconds of one picture and of one stage of a word.
+GUESS_PICTURE = 12.0
+GUESS_JOB = 4.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Share of the work done (0…1), what is being done, and seconds left."""
+
+    share: float
+    stage: str
+    item: str
+    seconds_left: float
+    done: int
+    total: int
+
+
+def measure(stimulus_set: StimulusSet) -> Progress:
+    """Read the rows of the set and say how far it is."""
+    pictures = stimulus_set.pictures
+    total = pictures.count()
+    done = pictures.filter(state=State.DONE).count()
+    failed = pictures.filter(state=State.FAILED).count()
+    words = stimulus_set.words.count()
+    waiting = pictures.filter(state=State.QUEUED, clustering=None)
+    open_words = stimulus_set.words.filter(pk__in=waiting.values("word")).count()
+    running = list(pictures.filter(state=State.RUNNING).with_names()[:4])
+    part = sum(min(1.0, p.progress / max(1, p.recipe.evaluations)) for p in running)
+    seconds = pictures.filter(state=State.DONE).aggregate(mean=Avg("seconds"))["mean"]
+    left = (total - done - failed - part) * (seconds or GUESS_PICTURE) + open_words * GUESS_JOB
+    stage, item = "waiting", ""
+    job = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING).first()
+    if job is not None:
+        stage = str(job.get_kind_display())
+        item = f"{job.word} {job.done}/{job.total}" if job.total else str(job.word)
+    elif running:
+        stage, item = "stylize", str(running[0])
+    weight = GUESS_JOB / GUESS_PICTURE
+    whole = total + weight * words
+    ahead = done + failed + part + weight * (words - open_words)
+    return Progress(ahead / whole if whole else 1.0, stage, item, left, done, total)
+
+
+def line(progress: Progress) -> str:
+    """One line: bar, percent, pictures, stage and item, time left."""
+    filled = round(progress.share * BAR_WIDTH)
+    bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+    text = f"{bar} {progress.share:4.0%} · {progress.done}/{progress.total} pictures · {progress.stage}"
+    if progress.item:
+        text += f" {progress.item}"
+    minutes, seconds = divmod(int(progress.seconds_left), 60)
+    return f"{text} · about {minutes}:{seconds:02d} left"
+
+
+class Terminal(Protocol):
+    """What is needed of a stream; a command's ``stdout`` has it too."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
+
+
+class Display:
+    """Redraws one line on a terminal; elsewhere prints a line now and then."""
+
+    def __init__(self, stream: Terminal, every: float = 5.0) -> None:
+        self._stream, self._every = stream, every
+        self._last, self._shown = "", 0.0
+
+    def show(self, text: str) -> None:
+        if text == self._last:
+            return
+        now = time.monotonic()
+        if self._stream.isatty():
+            # A command's stdout would end each write with a new line.
+            getattr(self._stream, "_out", self._stream).write("\r\x1b[2K" + text)
+        elif now - self._shown >= self._every:
+            self._stream.write(text + "\n")
+        else:
+            return
+        self._stream.flush()
+        self._last, self._shown = text, now
+
+    def end(self) -> None:
+        if self._stream.isatty() and self._last:
+            self._stream.write("\n")
+
+
+def follow(
+    stimulus_set: StimulusSet, stream: Terminal, alive: Callable[[], bool], every: float = 0.5
+) -> None:
+    """Show the progress of a set that workers make, until it is ready or has failed.
+
+    Args:
+        alive: False when the worker that was started for this is gone.
+
+    Raises:
+        RuntimeError: the worker is gone.
+    """
+    display = Display(stream)
+    while True:
+        stimulus_set.refresh_from_db()
+        display.show(line(measure(stimulus_set)))
+        if stimulus_set.status != StimulusSet.Status.MAKING:
+            break
+        if not alive():
+            display.end()
+            raise RuntimeError("The worker has stopped. What is done is kept; run this again.")
+        time.sleep(every)
+    display.end()

@@ -1,0 +1,13 @@
+"""Staff pages: the progress of a set, thumbnails."""
+
+from django.urls import path
+
+from generation import views
+
+app_name = "generation"
+urlpatterns = [
+    path("sets/<slug:slug>/", views.set_progress, name="set"),
+    path("sets/<slug:slug>/state/", views.set_state, name="set-state"),
+    path("sets/<slug:slug>/make/", views.set_make, name="set-make"),
+    path("image/<slug:kind>/<int:pk>/", views.thumbnail, name="image"),
+]

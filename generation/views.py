@@ -1,0 +1,140 @@
+"""Staff pages: the progress of a set, thumbnails."""
+
+import hashlib
+import io
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from generation import jobs
+from generation.models import ContentImage, SourceImage, StimulusSet, StylizedImage
+from generation.set_state import set_state as state_of
+
+KINDS: dict[str, type[models.Model]] = {
+    "photograph": SourceImage,
+    "content": ContentImage,
+    "picture": StylizedImage,
+}
+SIZES = (96, 160, 320, 640, 1024)
+
+
+def _set_or_refuse(request: HttpRequest, slug: str, permission: str) -> StimulusSet:
+    if not request.user.has_perm(f"generation.{permission}_stimulusset"):
+        raise PermissionDenied
+    return get_object_or_404(StimulusSet, slug=slug)
+
+
+def _context(request: HttpRequest, stimulus_set: StimulusSet) -> dict[str, Any]:
+    return {
+        "set": stimulus_set,
+        "state": state_of(stimulus_set),
+        "may_make": request.user.has_perm("generation.change_stimulusset"),
+    }
+
+
+@require_GET
+@never_cache
+@staff_member_required
+def set_progress(request: HttpRequest, slug: str) -> HttpResponse:
+    """The page that shows pictures as they come."""
+    stimulus_set = _set_or_refuse(request, slug, "view")
+    context = {
+        **admin.site.each_context(request),
+        **_context(request, stimulus_set),
+        "title": stimulus_set.name,
+    }
+    return render(request, "generation/progress.html", context)
+
+
+@require_GET
+@never_cache
+@staff_member_required
+def set_state(request: HttpRequest, slug: str) -> HttpResponse:
+    """The parts of that page that change, as an HTML fragment."""
+    stimulus_set = _set_or_refuse(request, slug, "view")
+    return render(
+        request, "generation/includes/progress_state.html", _context(request, stimulus_set)
+    )
+
+
+@require_POST
+@staff_member_required
+def set_make(request: HttpRequest, slug: str) -> HttpResponse:
+    """Start making, or try failed parts again. Finished pictures are kept."""
+    stimulus_set = _set_or_refuse(request, slug, "change")
+    start_making(request, stimulus_set)
+    return redirect("generation:set", slug=slug)
+
+
+def start_making(request: HttpRequest, stimulus_set: StimulusSet) -> bool:
+    """Ask for the pictures unless something is missing, and say which."""
+    missing = [
+        label
+        for label, rows in (
+            (_("words"), stimulus_set.words),
+            (_("content photographs"), stimulus_set.contents),
+            (_("recipes"), stimulus_set.recipes),
+        )
+        if not rows.exists()
+    ]
+    if missing:
+        messages.error(
+            request,
+            _("Nothing was started: choose at least one each of %(missing)s first.")
+            % {"missing": ", ".join(missing)},
+        )
+        return False
+    jobs.make(stimulus_set)
+    messages.success(request, _("The pictures are being made. This page shows them as they come."))
+    return True
+
+
+@require_GET
+@staff_member_required
+def thumbnail(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """A small JPEG of a photograph, content or picture; ``size`` is the longer side at most."""
+    model = KINDS.get(kind)
+    if model is None:
+        raise Http404
+    row: Any = get_object_or_404(model, pk=pk)
+    if not row.file:
+        raise Http404
+    size = _size(request.GET.get("size", ""))
+    etag = f'"{hashlib.sha256(f"{row.sha256} {row.file.name} {size}".encode()).hexdigest()[:32]}"'
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        response = HttpResponse(_small(row, size), content_type="image/jpeg")
+    response["ETag"] = etag
+    patch_cache_control(response, private=True, max_age=3600)
+    return response
+
+
+def _size(text: str) -> int:
+    """The smallest offered size that is enough, so that few versions exist."""
+    wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else SIZES[1]
+    return next((size for size in SIZES if size >= wanted), SIZES[-1])
+
+
+def _small(row: Any, size: int) -> bytes:
+    stream = io.BytesIO()
+    try:
+        with (
+            row.file.open("rb") as file,
+            Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image,
+        ):
+            small = ImageOps.contain(image.convert("RGB"), (min(size, image.width), size))
+            small.info = {}
+            small.save(stream, "JPEG", quality=85)
+    except (FileNotFoundError, UnidentifiedImageError) as error:
+        raise Http404 from error
+    return stream.getvalue()

@@ -1,0 +1,114 @@
+"""Mean and covariance of colors, and how to give one picture another's.
+
+Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer",
+arXiv 1606.05897 (2016), section 3: a linear map x ↦ A x + b of the pixels whose A is the product
+of a square root of the target's covariance and the inverse of one of the source's. Any pair of
+square roots gives the same moments. Theirs are the symmetric root or the Cholesky factor in RGB.
+Departure: the Cholesky factor in a basis that begins with luminance. Then the new luminance is
+an affine function of the old luminance alone, and light and shadow stay where they were; a
+symmetric root mixes faint colors, blown up to full strength, into the luminance (an astronaut's
+face vanished into the wall behind it).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from generation.vision.errors import BadParams
+from generation.vision.tensors import Array, check_array
+
+#: Standard deviation of a color direction, in [0, 1] units, below which it counts as flat: half of
+#: one 8-bit level. To stretch less than that would only amplify rounding.
+FLAT = 0.5 / 255.0
+
+
+#: Luminance of RGB by ITU-R BT.601, as in Pillow's ``convert("L")``.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+# Rows: luminance, red − green, blue − yellow. After the first any independent rows do.
+_OPPONENT = np.array([LUMA, [1.0, -1.0, 0.0], [-0.5, -0.5, 1.0]])
+
+
+@dataclass(frozen=True)
+class ColorMoments:
+    """Mean (3,) and covariance (3, 3) of RGB pixels in [0, 1], float64."""
+
+    mean: npt.NDArray[np.float64]
+    covariance: npt.NDArray[np.float64]
+
+
+def color_moments(array: Array) -> ColorMoments:
+    """Moments of one picture (H, W, 3); the covariance divides by the number of pixels.
+
+    Raises:
+        BadImage: another shape.
+    """
+    check_array(array)
+    pixels = array.reshape(-1, 3).astype(np.float64)  # (H · W, 3)
+    mean = pixels.mean(axis=0)
+    centered = pixels - mean
+    return ColorMoments(mean, centered.T @ centered / len(pixels))
+
+
+def pooled_moments(parts: Sequence[ColorMoments], shares: Sequence[float]) -> ColorMoments:
+    """Moments of all pixels together, each picture counting by its share (shares sum to 1).
+
+    Covariance within pictures plus that of their means, as in the mean of raw Grams.
+
+    Raises:
+        BadParams: no picture, or another number of shares.
+    """
+    if not parts or len(parts) != len(shares):
+        raise BadParams(f"Expected one share a picture, got {len(shares)} for {len(parts)}.")
+    mean = sum((s * p.mean for p, s in zip(parts, shares, strict=True)), np.zeros(3))
+    second = np.zeros((3, 3))
+    for part, share in zip(parts, shares, strict=True):
+        away = part.mean - mean
+        second += share * (part.covariance + np.outer(away, away))
+    return ColorMoments(mean, second)
+
+
+def match_color(array: Array, target: ColorMoments) -> Array:
+    """The picture with the target's color mean and covariance.
+
+    Exact whenever the picture has color in all directions. A direction in which it is flat (in a
+    gray photograph all but luminance) cannot be stretched and stays flat: a gray photograph takes
+    the target's mean and the variance of its luminance, and varies along one line of colors.
+
+    Args:
+        array: (H, W, 3) in [0, 1].
+        target: moments to take on.
+
+    Returns:
+        (H, W, 3) float64; values may leave [0, 1] (clipping here would spoil the moments).
+
+    Raises:
+        BadImage: another shape.
+    """
+    source = color_moments(array)
+    from_rgb, to_rgb = _OPPONENT, np.linalg.inv(_OPPONENT)
+    whiten = _whitening(from_rgb @ source.covariance @ from_rgb.T, FLAT)  # lower triangular
+    wanted = from_rgb @ target.covariance @ from_rgb.T
+    factor = wanted @ _whitening(wanted, 1e-9).T  # Cholesky: factor @ factor.T is wanted
+    matrix = to_rgb @ factor @ whiten @ from_rgb
+    matched: Array = (array - source.mean) @ matrix.T + target.mean
+    return matched
+
+
+def _whitening(covariance: npt.NDArray[np.float64], flat: float) -> npt.NDArray[np.float64]:
+    """Lower triangular W with W Σ Wᵀ = 1: the inverse of the Cholesky factor.
+
+    By Gram-Schmidt with Σ as inner product, so that a direction with a standard deviation of at
+    most ``flat`` can be left out: its row is zero, and so is its place on the diagonal.
+    """
+    rows = np.zeros((3, 3))
+    for index in range(3):
+        row = np.eye(3)[index]
+        for earlier in rows[:index]:
+            row = row - (row @ covariance @ earlier) * earlier
+        deviation = float(np.sqrt(max(row @ covariance @ row, 0.0)))
+        if deviation > flat:
+            rows[index] = row / deviation
+    return rows

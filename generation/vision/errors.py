@@ -1,0 +1,67 @@
+"""What the numerics refuse, by name.
+
+Every message says what was expected, what came, and what to do, so that a caller may show
+``str(error)`` to a person as it is.
+"""
+
+
+class VisionError(Exception):
+    """Base of everything that `generation.vision` raises on purpose."""
+
+
+class BadImage(VisionError):
+    """A picture that cannot be used as it is: wrong mode, shape, type or size."""
+
+
+class BadParams(VisionError):
+    """Parameters that are unknown, of the wrong type or out of range."""
+
+
+class BadStyle(VisionError):
+    """A style representation that is empty, malformed or of another encoder."""
+
+
+class UnknownLayer(VisionError):
+    """A layer name that the encoder does not have."""
+
+
+class MissingWeights(VisionError):
+    """Encoder weights are not on this machine and cannot be downloaded."""
+
+
+class BadWeights(VisionError):
+    """A weights file that is not what the encoder needs."""
+
+
+class DeviceUnavailable(VisionError):
+    """A compute device that is unknown, or that this machine does not have."""
+
+
+class TooFewImages(VisionError):
+    """Fewer distinct photographs than clustering needs.
+
+    Attributes:
+        needed: how many distinct photographs are needed.
+        found: how many came.
+    """
+
+    def __init__(self, message: str, *, needed: int, found: int) -> None:
+        super().__init__(message)
+        self.needed = needed
+        self.found = found
+
+
+class NoUsableCluster(VisionError):
+    """Every cluster is smaller than a style may be made of."""
+
+
+class Diverged(VisionError):
+    """An optimization met a loss or gradient that is not a finite number.
+
+    Attributes:
+        evaluation: the evaluation (counted from 1) at which it happened.
+    """
+
+    def __init__(self, message: str, *, evaluation: int) -> None:
+        super().__init__(message)
+        self.evaluation = evaluation

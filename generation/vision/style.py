@@ -1,0 +1,411 @@
+"""Content, style and their vectors: what the optimization compares and clustering sees.
+
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016
+(here: Gatys 2016); Matsuo and Yanai, Neural Style Vectors (here: NSV).
+
+Two forms of each loss. The published form (`gatys_content_loss`, `gatys_style_loss`) is there for
+comparison. The engine's default divides by the target's squared norm instead (`relative_loss`):
+layers of very different magnitude then weigh the same whatever the encoder's scale, a loss of 1
+means "as far from the target as nothing at all", and one content weight serves all words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from generation.vision.encoder import EMBED_SIZE, Encoder
+from generation.vision.errors import BadImage, BadParams, BadStyle
+from generation.vision.params import is_number
+from generation.vision.tensors import center_square, to_tensor
+
+Float32 = npt.NDArray[np.float32]
+Float16 = npt.NDArray[np.float16]
+
+STYLE_FORMAT = 1
+EMBEDDING_FORMAT = 1
+
+#: At most so many clusters are blended into one style (the first study's number).
+MAX_BLENDED = 3
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix of activations, divided by the number of positions.
+
+    Gatys 2016, eq. 3: G_ij = Σ_k F_ik F_jk over positions k. Departure: divided by the number of
+    positions M, so that pictures of different sizes can be averaged and compared; their eq. 4
+    divides by M² later, which is the same (see `gatys_style_loss`).
+
+    Args:
+        features: (N, C, H, W), post-ReLU activations.
+
+    Returns:
+        (N, C, C), symmetric, positive semidefinite, same dtype.
+
+    Raises:
+        BadImage: another number of dimensions.
+    """
+    if features.ndim != 4:
+        raise BadImage(f"Expected activations (N, C, H, W), got {tuple(features.shape)}.")
+    count, channels, height, width = features.shape
+    # (N, C, H, W) → (N, H · W, C): a view, no copy, when memory is channels_last.
+    rows = features.permute(0, 2, 3, 1).reshape(count, height * width, channels)
+    return rows.transpose(1, 2) @ rows / (height * width)
+
+
+def gatys_content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Gatys 2016, eq. 1: ½ Σ (F − P)², a scalar. Both (1, C, H, W)."""
+    return (features - target).square().sum() / 2
+
+
+def gatys_style_loss(gram_matrix: Tensor, target: Tensor) -> Tensor:
+    """Gatys 2016, eq. 4, for one layer: Σ (G − A)² / (4 C² M²), a scalar.
+
+    Both arguments are (…, C, C) from `gram`, already divided by M: what is left of the paper's
+    normalizer is 4 C². Eq. 5, the weighted sum over layers, is the caller's.
+    """
+    channels = gram_matrix.shape[-1]
+    return (gram_matrix - target).square().sum() / (4 * channels**2)
+
+
+def relative_loss(values: Tensor, target: Tensor) -> Tensor:
+    """‖values − target‖² / ‖target‖², a scalar: the engine's default for content and Grams.
+
+    A target that is zero everywhere would divide by zero; the smallest normal number guards it.
+    """
+    floor = torch.finfo(target.dtype).tiny
+    return (values - target).square().sum() / target.square().sum().clamp_min(floor)
+
+
+@dataclass(frozen=True)
+class StyleRepresentation:
+    """A style: per layer the mean Gram matrix over photographs.
+
+    The gradient of Σ_i w_i ‖G − G_i‖² (one common normalizer) equals that of ‖G − Ḡ‖² with the
+    weighted mean Ḡ; the two differ by a constant, the dispersion. So a cluster is represented
+    without loss by its mean, and `dispersion` says how far its members are from it.
+
+    Attributes:
+        encoder: name of the encoder.
+        pooling: the encoder's pooling.
+        size: side in pixels at which the photographs were seen.
+        grams: layer → (C, C) float32, each member's Gram divided by its number of positions.
+        dispersion: layer → Σ_i w_i ‖G_i − Ḡ‖² / ‖Ḡ‖², at least 0.
+        members: number of photographs.
+        weights: their weights if one group, or those of the blended groups; they sum to 1.
+    """
+
+    encoder: str
+    pooling: str
+    size: int
+    grams: Mapping[str, Float32]
+    dispersion: Mapping[str, float]
+    members: int
+    weights: tuple[float, ...]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers it has."""
+        return tuple(self.grams)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Plain arrays for ``numpy.savez``; `from_arrays` reads them back."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "format": np.array(STYLE_FORMAT),
+            "encoder": np.array(self.encoder),
+            "pooling": np.array(self.pooling),
+            "size": np.array(self.size),
+            "members": np.array(self.members),
+            "weights": np.array(self.weights, dtype=np.float64),
+        }
+        for layer, matrix in self.grams.items():
+            arrays[f"gram/{layer}"] = matrix
+            arrays[f"dispersion/{layer}"] = np.array(self.dispersion[layer], dtype=np.float64)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "StyleRepresentation":
+        """The representation that `to_arrays` wrote (a dictionary or an opened .npz file).
+
+        Raises:
+            BadStyle: another format version, or a missing part.
+        """
+        try:
+            version = int(arrays["format"])
+            if version != STYLE_FORMAT:
+                raise BadStyle(
+                    f"Style representation: expected format {STYLE_FORMAT}, got {version}. "
+                    f"Represent the cluster again."
+                )
+            layers = [key.removeprefix("gram/") for key in arrays if key.startswith("gram/")]
+            return cls(
+                encoder=str(arrays["encoder"]),
+                pooling=str(arrays["pooling"]),
+                size=int(arrays["size"]),
+                grams={layer: arrays[f"gram/{layer}"].astype(np.float32) for layer in layers},
+                dispersion={layer: float(arrays[f"dispersion/{layer}"]) for layer in layers},
+                members=int(arrays["members"]),
+                weights=tuple(float(weight) for weight in arrays["weights"]),
+            )
+        except KeyError as error:
+            raise BadStyle(
+                f"Style representation: the part {error} is missing. Represent the cluster again."
+            ) from error
+
+
+def shares_of(weights: Sequence[float] | None, count: int, what: str) -> tuple[float, ...]:
+    """Weights that sum to 1; equal ones for None. Raises `BadParams`."""
+    if weights is None:
+        return (1.0 / count,) * count
+    if len(weights) != count:
+        raise BadParams(f"Expected one weight for each of {count} {what}, got {len(weights)}.")
+    total = sum(weights) if all(is_number(w) and w >= 0 for w in weights) else 0.0
+    if total <= 0:
+        raise BadParams(
+            f"Expected weights of at least 0 and not all 0 for {what}, got {list(weights)}."
+        )
+    return tuple(float(weight) / total for weight in weights)
+
+
+def represent(
+    encoder: Encoder,
+    images: Sequence[Image.Image],
+    layers: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
+    *,
+    size: int = 256,
+) -> StyleRepresentation:
+    """The style of one group of photographs: the weighted mean of their raw Gram matrices.
+
+    Args:
+        encoder: the encoder the pictures will be optimized with.
+        images: RGB photographs; each is cut to its central square and scaled to ``size``.
+        layers: style layers; the encoder's default (conv1_1 … conv5_1) for None.
+        weights: one a photograph, at least 0; None: equal.
+        size: side in pixels; the size of the pictures to make, so that grain keeps its scale.
+
+    Raises:
+        BadStyle: no photograph, or no layer.
+        BadImage, BadParams, UnknownLayer: as their names say.
+    """
+    if not images:
+        raise BadStyle("A style needs at least one photograph, got none.")
+    names = encoder.spec.require_layers(encoder.spec.style_layers if layers is None else layers)
+    if not names or "fc6" in names:
+        raise BadStyle(f"A style needs convolutional layers, got {list(names)}.")
+    shares = shares_of(weights, len(images), "photographs")
+    mean: dict[str, Tensor] = {}
+    power = dict.fromkeys(names, 0.0)  # Σ w ‖G‖²
+    with torch.inference_mode():
+        for image, share in zip(images, shares, strict=True):
+            x = to_tensor(center_square(image, size), encoder.device).to(encoder.mean.dtype)
+            for layer, values in encoder(x, names).items():
+                matrix = gram(values)[0]
+                power[layer] += share * float(matrix.double().square().sum())
+                mean[layer] = mean[layer] + share * matrix if layer in mean else share * matrix
+    grams = {layer: mean[layer].cpu().to(torch.float32).numpy() for layer in names}
+    return StyleRepresentation(
+        encoder=encoder.spec.name,
+        pooling=encoder.pooling,
+        size=size,
+        grams=grams,
+        dispersion=_dispersion(grams, power),
+        members=len(images),
+        weights=shares,
+    )
+
+
+def blend(
+    styles: Sequence[StyleRepresentation], weights: Sequence[float] | None = None
+) -> StyleRepresentation:
+    """One style from up to three groups: the weighted mean of their mean Grams.
+
+    Args:
+        styles: 1 to 3 representations of the same encoder, pooling, size and layers.
+        weights: one a group; None: proportional to the number of members, which makes the blend
+            the plain mean over all photographs.
+
+    Raises:
+        BadStyle: none, more than three, or representations that do not go together.
+        BadParams: bad weights.
+    """
+    if not 1 <= len(styles) <= MAX_BLENDED:
+        raise BadStyle(f"Expected 1 to {MAX_BLENDED} styles to blend, got {len(styles)}.")
+    first = styles[0]
+    for other in styles[1:]:
+        for name in ("encoder", "pooling", "size", "layers"):
+            if getattr(other, name) != getattr(first, name):
+                raise BadStyle(
+                    f"Styles to blend must have the same {name}, got {getattr(first, name)!r} and "
+                    f"{getattr(other, name)!r}. Represent them with the same settings."
+                )
+    given = [float(style.members) for style in styles] if weights is None else weights
+    shares = shares_of(given, len(styles), "styles")
+    grams: dict[str, Float32] = {}
+    power: dict[str, float] = {}
+    for layer in first.layers:
+        total = np.zeros(first.grams[layer].shape, dtype=np.float64)
+        power[layer] = 0.0
+        for style, share in zip(styles, shares, strict=True):
+            matrix = style.grams[layer].astype(np.float64)
+            total += share * matrix
+            power[layer] += share * float((matrix**2).sum()) * (1.0 + style.dispersion[layer])
+        grams[layer] = total.astype(np.float32)
+    return StyleRepresentation(
+        encoder=first.encoder,
+        pooling=first.pooling,
+        size=first.size,
+        grams=grams,
+        dispersion=_dispersion(grams, power),
+        members=sum(style.members for style in styles),
+        weights=shares,
+    )
+
+
+def _dispersion(grams: Mapping[str, Float32], power: Mapping[str, float]) -> dict[str, float]:
+    """Σ w ‖G_i − Ḡ‖² / ‖Ḡ‖² = Σ w ‖G_i‖² / ‖Ḡ‖² − 1; rounding may not make it negative."""
+    spread: dict[str, float] = {}
+    for layer, matrix in grams.items():
+        norm = float((matrix.astype(np.float64) ** 2).sum())
+        spread[layer] = max(0.0, power[layer] / norm - 1.0) if norm > 0 else 0.0
+    return spread
+
+
+def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The vector over its L2 norm; a zero vector stays zero."""
+    norm = float(np.linalg.norm(vector))
+    return vector / norm if norm > 0 else vector
+
+
+def layer_style_vector(features: Tensor) -> Float32:
+    """One layer's part of the Neural Style Vector.
+
+    Lower half of the Gram matrix with its diagonal, row by row; signed square root
+    (sign(g) √|g|); L2 norm. The Gram's normalizer cancels.
+
+    Args:
+        features: (1, C, H, W) post-ReLU.
+
+    Returns:
+        (C (C + 1) / 2,) float32 of unit length (zero if the layer is silent everywhere).
+
+    Raises:
+        BadImage: not exactly one picture.
+    """
+    if features.ndim != 4 or features.shape[0] != 1:
+        raise BadImage(f"Expected activations (1, C, H, W), got {tuple(features.shape)}.")
+    matrix = gram(features)[0].detach().cpu().numpy().astype(np.float64)
+    half = matrix[np.tril_indices(matrix.shape[0])]  # (C, C) → (C (C + 1) / 2,)
+    return _unit(np.sign(half) * np.sqrt(np.abs(half))).astype(np.float32)
+
+
+def neural_style_vector(features: Mapping[str, Tensor]) -> Float32:
+    """The Neural Style Vector of one picture.
+
+    Each layer's vector (`layer_style_vector`), concatenated in the order given with equal weight,
+    and L2-normalized again. On VGG-19's conv1_2, conv2_2, conv3_4, conv4_4, conv5_4 these are
+    2,080 + 8,256 + 32,896 + 131,328 + 131,328 = 305,888 numbers.
+
+    Args:
+        features: layer → (1, C, H, W), at the fixed input size 224.
+
+    Returns:
+        (Σ C (C + 1) / 2,) float32 of unit length.
+
+    Raises:
+        BadParams: no layer.
+    """
+    if not features:
+        raise BadParams("A Neural Style Vector needs at least one layer, got none.")
+    return join_style_vectors([layer_style_vector(values) for values in features.values()])
+
+
+def join_style_vectors(parts: Sequence[npt.NDArray[Any]]) -> Float32:
+    """Unit vectors of layers → one unit vector, float32, equal weight a layer."""
+    return _unit(np.concatenate([np.asarray(p, dtype=np.float64) for p in parts])).astype(
+        np.float32
+    )
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What clustering sees of one photograph, taken at 224 × 224.
+
+    Attributes:
+        encoder: name of the encoder.
+        descriptor_name: ``fc6`` or what stands in for it.
+        descriptor: (d,) float32, not normalized.
+        nsv: layer → unit vector in half precision (0.6 MB for all five layers).
+    """
+
+    encoder: str
+    descriptor_name: str
+    descriptor: Float32
+    nsv: Mapping[str, Float16] = field(default_factory=dict)
+
+    @property
+    def style_vector(self) -> Float32:
+        """The whole Neural Style Vector, unit length, float32."""
+        return join_style_vectors(list(self.nsv.values()))
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Plain arrays for ``numpy.savez``; `from_arrays` reads them back."""
+        return {
+            "format": np.array(EMBEDDING_FORMAT),
+            "encoder": np.array(self.encoder),
+            "descriptor_name": np.array(self.descriptor_name),
+            "descriptor": self.descriptor,
+            **{f"nsv/{layer}": vector for layer, vector in self.nsv.items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Embedding":
+        """The embedding that `to_arrays` wrote. Raises `BadStyle` if it cannot be read."""
+        try:
+            version = int(arrays["format"])
+            if version != EMBEDDING_FORMAT:
+                raise BadStyle(
+                    f"Features: expected format {EMBEDDING_FORMAT}, got {version}. "
+                    f"Embed the photograph again."
+                )
+            return cls(
+                encoder=str(arrays["encoder"]),
+                descriptor_name=str(arrays["descriptor_name"]),
+                descriptor=arrays["descriptor"].astype(np.float32),
+                nsv={
+                    key.removeprefix("nsv/"): arrays[key].astype(np.float16)
+                    for key in arrays
+                    if key.startswith("nsv/")
+                },
+            )
+        except KeyError as error:
+            raise BadStyle(
+                f"Features: the part {error} is missing. Embed the photograph again."
+            ) from error
+
+
+def embed(encoder: Encoder, image: Image.Image) -> Embedding:
+    """Descriptor and Neural Style Vector of a photograph, in one pass at 224 × 224.
+
+    Raises:
+        BadImage: not an RGB image.
+        BadParams: the encoder's pooling is not ``max``, as it was trained; features are stored
+            without their pooling, so there is only one.
+    """
+    if encoder.pooling != "max":
+        raise BadParams(
+            f"Features are taken with max pooling, as the network was trained; this encoder has "
+            f"{encoder.pooling!r} pooling. Load it with pooling='max'."
+        )
+    x = to_tensor(center_square(image, EMBED_SIZE), encoder.device).to(encoder.mean.dtype)
+    with torch.inference_mode():
+        layers = encoder.spec.nsv_layers
+        features = encoder(x, [*layers, encoder.descriptor_layer])
+        descriptor = encoder.descriptor_of(features)[0].cpu().to(torch.float32).numpy()
+        nsv = {layer: layer_style_vector(features[layer]).astype(np.float16) for layer in layers}
+    return Embedding(encoder.spec.name, encoder.descriptor_name, descriptor, nsv)

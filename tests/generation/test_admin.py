@@ -1,0 +1,274 @@
+"""The admin's pages: they open, keep what must stay, and start the making."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from generation import jobs
+from generation.models import (
+    Clustering,
+    ClusterMember,
+    ContentImage,
+    Job,
+    Recipe,
+    SourceImage,
+    State,
+    StimulusSet,
+    StyleCluster,
+    StylizedImage,
+    Word,
+)
+from tests.factories import (
+    ClusteringFactory,
+    RecipeFactory,
+    SourceImageFactory,
+    WordFactory,
+    make_ready_set,
+    png,
+)
+
+pytestmark = [
+    pytest.mark.django_db,
+    # Static files are collected at install, not for tests.
+    pytest.mark.filterwarnings("ignore:No directory at:UserWarning"),
+]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[StimulusSet]:
+    calls: list[StimulusSet] = []
+    monkeypatch.setattr(jobs, "make", calls.append)
+    return calls
+
+
+@pytest.fixture
+def full() -> StimulusSet:
+    """A set with every kind of row behind it."""
+    stimulus_set = make_ready_set(2, 2)
+    picture = stimulus_set.pictures.first()
+    picture.loss_curve = [3.0, 2.0, 1.5]
+    picture.save()
+    word = picture.word
+    image = SourceImageFactory(word=word)
+    SourceImageFactory(word=word, rejected="<b>text</b>")
+    cluster = StyleCluster.objects.create(
+        clustering=picture.clustering, rank=1, size=1, cohesion=0.9, score=1, chosen=True
+    )
+    ClusterMember.objects.create(
+        clustering=picture.clustering, cluster=cluster, image=image, order=0, is_medoid=True
+    )
+    Job.objects.create(kind="embed", word=word, state=State.FAILED, error="No weights.")
+    return stimulus_set
+
+
+MODELS = [m for m in admin.site._registry if m._meta.app_label in ("generation", "auth")]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_page_opens(
+    admin_client: Client, full: StimulusSet, model: Any, language: str
+) -> None:
+    headers = {"accept-language": language}
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    assert admin_client.get(reverse(f"{name}_changelist"), headers=headers).status_code == 200
+    assert admin_client.get(reverse(f"{name}_add"), headers=headers).status_code in (200, 403)
+    for row in model.objects.all()[:3]:
+        for page in ("change", "history"):
+            url = reverse(f"{name}_{page}", args=[row.pk])
+            assert admin_client.get(url, headers=headers).status_code == 200
+        deletion = admin_client.get(reverse(f"{name}_delete", args=[row.pk]), headers=headers)
+        assert deletion.status_code == 200
+
+
+def png_upload(name: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, png(64), "image/png")
+
+
+def test_many_photographs_at_once(admin_client: Client) -> None:
+    response = admin_client.post(
+        reverse("admin:generation_word_add"),
+        {
+            "text": "木製",
+            "photographs": [
+                png_upload("a.png"),
+                SimpleUploadedFile("bad.jpg", b"hello"),
+                png_upload("b.png"),
+            ],
+        },
+        follow=True,
+    )
+    word = Word.objects.get()
+    assert word.images.count() == 2
+    assert response.redirect_chain[-1][0] == reverse("admin:generation_word_change", args=[word.pk])
+    text = response.content.decode()
+    assert "bad.jpg was not taken" in text
+    assert "2 photographs added" in text
+
+
+def test_leave_out_asks_and_accept_undoes(admin_client: Client) -> None:
+    row = SourceImageFactory()
+    url = reverse("admin:generation_sourceimage_changelist")
+    data = {"action": "leave_out", "_selected_action": [row.pk]}
+    page = admin_client.post(url, data)
+    assert "Why are they left out?" in page.content.decode()
+    row.refresh_from_db()
+    assert row.rejected == ""
+    admin_client.post(url, {**data, "apply": "1", "reason": "", "other": "a dog"})
+    row.refresh_from_db()
+    assert row.rejected == "a dog"
+    admin_client.post(url, {**data, "action": "accept"})
+    assert SourceImage.objects.accepted().count() == 1
+
+
+def test_make_pictures_saves_and_starts(
+    admin_client: Client, full: StimulusSet, made: list[StimulusSet]
+) -> None:
+    word = WordFactory()
+    url = reverse("admin:generation_stimulusset_change", args=[full.pk])
+    assert 'name="_make"' in admin_client.get(url).content.decode()
+    data = {
+        "name": full.name,
+        "slug": full.slug,
+        "words": [word.pk],
+        "contents": [c.pk for c in full.contents.all()],
+        "recipes": [r.pk for r in full.recipes.all()],
+        "_make": "1",
+    }
+    response = admin_client.post(url, data)
+    assert response.url == reverse("generation:set", args=[full.slug])
+    assert made == [full]
+    assert list(full.words.all()) == [word]
+
+
+def test_make_again_and_what_is_missing(
+    admin_client: Client, full: StimulusSet, made: list[StimulusSet]
+) -> None:
+    url = reverse("generation:set-make", args=[full.slug])
+    assert admin_client.get(url).status_code == 405
+    assert admin_client.post(url).status_code == 302
+    assert made == [full]
+    full.words.clear()
+    page = admin_client.post(url, follow=True)
+    assert "choose at least one each of words" in page.content.decode()
+    assert made == [full]
+
+
+def test_progress_shows_states_and_reasons(admin_client: Client, full: StimulusSet) -> None:
+    first, second, third, _fourth = full.pictures.all()
+    StylizedImage.objects.filter(pk=first.pk).update(state=State.FAILED, error="No <memory>.")
+    StylizedImage.objects.filter(pk=second.pk).update(state=State.RUNNING, progress=14)
+    for name in ("set", "set-state"):
+        text = admin_client.get(reverse(f"generation:{name}", args=[full.slug])).content.decode()
+        assert "No &lt;memory&gt;." in text
+        assert "No weights." in text
+        assert "50%" in text
+        assert "2 of 4 pictures" in text
+        assert reverse("generation:image", args=["picture", third.pk]) in text
+        assert "data-working" in text
+
+
+def test_progress_takes_the_same_number_of_queries(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for words in (2, 6):
+        row = make_ready_set(words, 3)
+        with django_assert_max_num_queries(14):
+            admin_client.get(reverse("generation:set-state", args=[row.slug]))
+
+
+PAGES = [("set", ["x"]), ("set-state", ["x"]), ("image", ["photograph", 1])]
+
+
+@pytest.mark.parametrize(("name", "args"), PAGES)
+def test_only_staff(client: Client, name: str, args: list[Any]) -> None:
+    url = reverse(f"generation:{name}", args=args)
+    assert "/login/" in client.get(url).url
+    client.force_login(User.objects.create_user("visitor"))
+    assert "/login/" in client.get(url).url
+
+
+def test_staff_need_the_permission(client: Client, full: StimulusSet, made: list[Any]) -> None:
+    user = User.objects.create_user("helper", is_staff=True)
+    client.force_login(user)
+    page = reverse("generation:set", args=[full.slug])
+    make = reverse("generation:set-make", args=[full.slug])
+    assert client.get(page).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_stimulusset"))
+    text = client.get(page).content.decode()
+    assert make not in text
+    assert client.post(make).status_code == 403
+    change = reverse("admin:generation_stimulusset_change", args=[full.pk])
+    assert 'name="_make"' not in client.get(change).content.decode()
+    assert client.post(change, {"_make": "1"}).status_code == 403
+    assert made == []
+
+
+def test_a_recipe_in_use_stays(admin_client: Client, full: StimulusSet) -> None:
+    recipe = full.recipes.get()
+    url = reverse("admin:generation_recipe_change", args=[recipe.pk])
+    assert admin_client.post(url, {"name": recipe.name, "evaluations": 5}).status_code == 403
+    assert Recipe.objects.get().evaluations == recipe.evaluations
+    unused = RecipeFactory()
+    page = admin_client.get(reverse("admin:generation_recipe_change", args=[unused.pk]))
+    assert 'name="_save"' in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "model", [Word, Recipe, StimulusSet, ContentImage, SourceImage, Clustering]
+)
+def test_protected_rows_get_the_usual_page(
+    admin_client: Client, full: StimulusSet, model: Any
+) -> None:
+    row = {
+        SourceImage: SourceImage.objects.filter(rejected="").first(),
+        Word: full.words.first(),
+    }.get(model) or model.objects.first()
+    name = f"admin:generation_{model._meta.model_name}"
+    for data in (None, {"post": "yes"}):
+        url = reverse(f"{name}_delete", args=[row.pk])
+        page = admin_client.post(url, data) if data else admin_client.get(url)
+        assert page.status_code == 200
+        assert "protected" in page.content.decode().lower()
+    listing = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    page = admin_client.post(reverse(f"{name}_changelist"), listing)
+    assert page.status_code == 200
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_thumbnails(admin_client: Client, full: StimulusSet) -> None:
+    picture = full.pictures.first()
+    url = reverse("generation:image", args=["picture", picture.pk])
+    response = admin_client.get(url, {"size": "96"})
+    assert response["Content-Type"] == "image/jpeg"
+    assert "private" in response["Cache-Control"]
+    again = admin_client.get(url, {"size": "96"}, headers={"if-none-match": response["ETag"]})
+    assert again.status_code == 304
+    for size in ("", "-1", "abc", "999999999", "²"):
+        assert admin_client.get(url, {"size": size}).status_code == 200
+    for kind, row in [("content", picture.content), ("photograph", SourceImage.objects.first())]:
+        assert admin_client.get(reverse("generation:image", args=[kind, row.pk])).status_code == 200
+    picture.file.delete(save=False)
+    assert admin_client.get(url).status_code == 404
+    assert admin_client.get(reverse("generation:image", args=["word", 1])).status_code == 404
+
+
+def test_the_medoid_comes_first(admin_client: Client) -> None:
+    clustering = ClusteringFactory()
+    cluster = StyleCluster.objects.create(
+        clustering=clustering, rank=1, size=2, cohesion=0.9, score=1, chosen=True
+    )
+    images = SourceImageFactory.create_batch(2, word=clustering.word)
+    for order, image in enumerate(images):
+        ClusterMember.objects.create(
+            clustering=clustering, cluster=cluster, image=image, order=order, is_medoid=order == 1
+        )
+    url = reverse("admin:generation_clustering_change", args=[clustering.pk])
+    text = admin_client.get(url).content.decode()
+    positions = [text.index(f"/photograph/{image.pk}/") for image in images]
+    assert positions[1] < positions[0]

@@ -1,0 +1,353 @@
+"""The optimization: gradients, budget, determinism, refusals. Untrained tiny encoder, 32 px."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from generation.vision.encoder import TINY, Encoder, untrained_encoder
+from generation.vision.errors import BadParams, BadStyle, Diverged
+from generation.vision.style import (
+    StyleRepresentation,
+    gatys_content_loss,
+    gatys_style_loss,
+    gram,
+    represent,
+)
+from generation.vision.tensors import to_image, to_tensor
+from generation.vision.transfer import (
+    Losses,
+    Objective,
+    TransferParams,
+    minimize,
+    stylize,
+)
+
+
+def params(**changes: Any) -> TransferParams:
+    values: dict[str, Any] = {"encoder": "tiny-untrained", "size": 32, "evaluations": 12}
+    return TransferParams(**{**values, **changes})
+
+
+def photograph(seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    color = rng.random(3) * 0.4 + 0.3
+    return to_image(np.clip(color + 0.15 * rng.normal(size=(40, 40, 3)), 0, 1))
+
+
+def scene() -> Image.Image:
+    image = Image.new("RGB", (48, 40), (40, 60, 160))
+    image.paste((220, 180, 60), (16, 12, 32, 28))
+    return image
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    return untrained_encoder()
+
+
+@pytest.fixture
+def style(encoder: Encoder) -> StyleRepresentation:
+    return represent(encoder, [photograph(1), photograph(2)], size=32)
+
+
+# --- objective ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["relative", "gatys"])
+def test_gradient_equals_finite_differences(loss: str) -> None:
+    # Average pooling and double precision: only ReLU has kinks, and a step of 1e-6 hits none.
+    encoder = untrained_encoder(pooling="average", dtype=torch.float64)
+    recipe = params(pooling="average", loss=loss, content_weight=0.7)
+    target = represent(encoder, [photograph(3)], size=32)
+    objective = Objective(
+        encoder, to_tensor(photograph(4).resize((32, 32))).double(), target, recipe
+    )
+    x = to_tensor(photograph(5).resize((32, 32))).double().requires_grad_()
+    total, losses = objective(x)
+    total.backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    assert losses.total == pytest.approx(total.item())
+    rng = np.random.default_rng(6)
+    for _ in range(5):
+        direction = torch.from_numpy(rng.normal(size=tuple(x.shape)))
+        step = 1e-6 * direction
+        with torch.no_grad():
+            numeric = (objective(x + step)[0] - objective(x - step)[0]) / 2e-6
+        analytic = (x.grad * direction).sum()
+        assert analytic.item() == pytest.approx(numeric.item(), rel=1e-5)
+
+
+def test_terms_add_up_and_published_form_is_eq_1_4_5_7(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    recipe = params(loss="gatys", style_weights=(1, 2, 3, 4, 5), content_weight=0.01)
+    content, x = to_tensor(photograph(7).resize((32, 32))), torch.rand(1, 3, 32, 32)
+    losses = Objective(encoder, content, style, recipe)(x)[1]
+    features = encoder(x, [*recipe.style_layers, "conv4_2"])
+    target = encoder(content, ["conv4_2"])["conv4_2"]
+    layers = {
+        layer: gatys_style_loss(gram(features[layer])[0], torch.from_numpy(style.grams[layer]))
+        for layer in recipe.style_layers
+    }
+    assert losses.layers == {k: pytest.approx(v.item(), rel=1e-5) for k, v in layers.items()}
+    expected = sum(w * v.item() for w, v in zip((1, 2, 3, 4, 5), layers.values(), strict=True))
+    assert losses.style == pytest.approx(expected, rel=1e-5)
+    assert losses.content == pytest.approx(
+        gatys_content_loss(features["conv4_2"], target).item(), rel=1e-5
+    )
+    assert losses.total == pytest.approx(losses.style + 0.01 * losses.content, rel=1e-5)
+
+
+def test_objective_is_zero_at_its_own_content_and_style(encoder: Encoder) -> None:
+    image = photograph(8).resize((32, 32))
+    losses = Objective(encoder, to_tensor(image), represent(encoder, [image], size=32), params())(
+        to_tensor(image)
+    )[1]
+    assert losses.total == pytest.approx(0.0, abs=1e-9)
+
+
+def test_objective_refuses_what_does_not_go_together(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    content = torch.zeros(1, 3, 32, 32)
+    with pytest.raises(BadParams, match="ask for the encoder 'vgg19'"):
+        Objective(encoder, content, style, params(encoder="vgg19"))
+    with pytest.raises(BadParams, match="with average pooling, got 'tiny-untrained' with max"):
+        Objective(encoder, content, style, params(pooling="average"))
+    other = untrained_encoder(pooling="average")
+    with pytest.raises(BadStyle, match="Represent it again"):
+        Objective(other, content, style, params(pooling="average"))
+    recipe = params(style_layers=("conv1_1", "conv3_2"), style_weights=(1, 1))
+    with pytest.raises(BadStyle, match=r"but not conv3_2"):
+        Objective(encoder, content, style, recipe)
+    style.grams["conv1_1"].resize((2, 8), refcheck=False)
+    with pytest.raises(BadStyle, match=r"conv1_1: expected \(4, 4\), got \(2, 8\)"):
+        Objective(encoder, content, style, params())
+
+
+def test_fc6_is_no_layer_of_a_transfer() -> None:
+    spec = replace(TINY, has_fc6=True)
+    encoder = untrained_encoder(spec)
+    image = photograph(9)
+    with pytest.raises(BadParams, match="fc6 has no positions"):
+        Objective(
+            encoder,
+            torch.zeros(1, 3, 32, 32),
+            represent(encoder, [image], size=32),
+            params(content_layer="fc6"),
+        )
+    with pytest.raises(BadStyle, match="convolutional layers"):
+        represent(encoder, [image], layers=["fc6"])
+
+
+# --- minimize -----------------------------------------------------------------------------------
+
+
+def bowl(x: Tensor) -> tuple[Tensor, Losses]:
+    total = ((x - 0.25).square() * torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1, 1)).sum()
+    return total, Losses(total.item(), 0.0, total.item(), 0.0, {})
+
+
+def test_minimize_finds_a_known_minimum() -> None:
+    found = minimize(bowl, torch.rand(1, 3, 6, 6), evaluations=40, history=10)
+    torch.testing.assert_close(found.pixels, torch.full((1, 3, 6, 6), 0.25), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("budget", [1, 2, 7, 30, 120])
+def test_budget_is_used_up_exactly(budget: int) -> None:
+    calls: list[tuple[int, int]] = []
+    found = minimize(
+        bowl,
+        torch.rand(1, 3, 6, 6),
+        evaluations=budget,
+        history=5,
+        on_step=lambda number, total, _: calls.append((number, total)),
+    )
+    assert calls == [(number, budget) for number in range(1, budget + 1)]
+    assert len(found.curve) == budget
+    assert found.curve[found.best_evaluation - 1] == min(found.curve)
+
+
+def test_best_pixels_are_kept_not_the_last() -> None:
+    start, seen = torch.zeros(1, 3, 4, 4), []
+
+    def worse_each_time(x: Tensor) -> tuple[Tensor, Losses]:
+        seen.append(x.detach().clone())
+        total = x.sum() * 0 + float(len(seen))
+        return total, Losses(total.item(), 0, 0, 0, {})
+
+    found = minimize(worse_each_time, start, evaluations=5, history=5)
+    assert found.best_evaluation == 1
+    assert torch.equal(found.pixels, start)
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_nan_is_named_with_its_evaluation(at: int) -> None:
+    count = 0
+
+    def breaks(x: Tensor) -> tuple[Tensor, Losses]:
+        nonlocal count
+        count += 1
+        total, _ = bowl(x)
+        if count == at:
+            total = total * torch.nan
+        return total, Losses(total.item(), 0, 0, 0, {})
+
+    with pytest.raises(Diverged, match=f"Evaluation {at} of 9: expected a finite") as caught:
+        minimize(breaks, torch.rand(1, 3, 4, 4), evaluations=9, history=5)
+    assert caught.value.evaluation == at
+
+
+def test_infinite_gradient_of_a_finite_loss_is_named() -> None:
+    def root(x: Tensor) -> tuple[Tensor, Losses]:
+        total = x.sqrt().sum()  # slope 1 / (2 √0) at the start
+        return total, Losses(total.item(), 0, 0, 0, {})
+
+    with pytest.raises(Diverged, match="finite loss and gradient"):
+        minimize(root, torch.zeros(1, 3, 4, 4), evaluations=3, history=5)
+
+
+# --- stylize ------------------------------------------------------------------------------------
+
+
+def run(encoder: Encoder, style: StyleRepresentation, **changes: Any) -> Any:
+    arguments = {"seed": 3, "photograph_weights": [1.0, 2.0], "on_step": None}
+    for key in list(changes):
+        if key in arguments:
+            arguments[key] = changes.pop(key)
+    return stylize(
+        encoder, scene(), style, [photograph(1), photograph(2)], params(**changes), **arguments
+    )
+
+
+@pytest.mark.parametrize("initial", ["random-phase", "content", "noise"])
+def test_a_picture_comes_out_better_than_its_start(
+    encoder: Encoder, style: StyleRepresentation, initial: str
+) -> None:
+    result = run(encoder, style, initial=initial)
+    assert (result.image.mode, result.image.size) == ("RGB", (32, 32))
+    assert result.evaluations == len(result.curve) == 12
+    assert min(result.curve) < 0.8 * result.curve[0]
+    assert result.curve[result.best_evaluation - 1] == min(result.curve)
+    assert list(result.losses.layers) == list(params().style_layers)
+    assert result.losses.excess == 0.0
+    assert result.losses.total == pytest.approx(
+        result.style_loss + 0.05 * result.content_loss, rel=1e-4
+    )
+
+
+def test_losses_are_those_of_the_picture_returned(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    result = run(encoder, style)
+    square = scene().crop((4, 0, 44, 40)).resize((32, 32), Image.Resampling.LANCZOS)
+    again = Objective(encoder, to_tensor(square), style, params())(to_tensor(result.image))[1]
+    assert again.total == pytest.approx(result.losses.total, rel=1e-5)
+
+
+def test_same_seed_same_bytes(encoder: Encoder, style: StyleRepresentation) -> None:
+    one, same, other = (run(encoder, style, seed=seed) for seed in (3, 3, 4))
+    assert one.image.tobytes() == same.image.tobytes()
+    assert one.curve == same.curve
+    assert one.image.tobytes() != other.image.tobytes()
+
+
+def test_correlation_with_the_photographs_is_reported(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    result = run(encoder, style)
+    assert abs(result.high_frequency_correlation) < 0.3
+    assert result.shifted_correlation >= result.high_frequency_correlation
+    copied = stylize(
+        encoder, photograph(1), style, [photograph(1)], params(initial="content"), seed=0
+    )
+    assert copied.high_frequency_correlation > 0.5
+
+
+def test_no_photographs_are_needed_to_start_from_the_content(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    result = stylize(encoder, scene(), style, [], params(initial="content"), seed=0)
+    assert result.high_frequency_correlation == 0.0
+    with pytest.raises(BadParams, match="at least one style photograph"):
+        stylize(encoder, scene(), style, [], params(), seed=0)
+
+
+def test_a_callback_may_cancel(encoder: Encoder, style: StyleRepresentation) -> None:
+    class LeaseLostError(Exception):
+        pass
+
+    seen: list[int] = []
+
+    def step(number: int, total: int, losses: Losses) -> None:
+        seen.append(number)
+        if number == 3:
+            raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        run(encoder, style, on_step=step)
+    assert seen == [1, 2, 3]
+
+
+def test_values_outside_the_range_cost_their_squared_excess(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    x = torch.full((1, 3, 32, 32), 0.5)
+    x[0, 0, 0, 0], x[0, 1, 2, 3] = 1.5, -0.25
+    losses = Objective(encoder, torch.rand(1, 3, 32, 32), style, params(range_weight=7.0))(x)[1]
+    # (0.5² + 0.25²) over 3 · 32 · 32 values.
+    assert losses.excess == pytest.approx(0.3125 / 3072)
+    assert losses.total == pytest.approx(
+        losses.style + 0.05 * losses.content + 7 * losses.excess, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None])
+def test_bad_seeds_are_refused(encoder: Encoder, style: StyleRepresentation, seed: object) -> None:
+    with pytest.raises(BadParams, match="Expected a seed"):
+        run(encoder, style, seed=seed)
+
+
+# --- params -------------------------------------------------------------------------------------
+
+
+def test_params_survive_json() -> None:
+    recipe = params(style_layers=("conv1_1", "conv2_2"), style_weights=(0.5, 1), sigma=3.5)
+    assert TransferParams.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"evaluation": 3}, r"unknown key\(s\) 'evaluation'"),
+        ({"format": 99}, "expected format"),
+        ({"pooling": "mean"}, "pooling: expected one of max, average, got 'mean'"),
+        ({"initial": "overlay"}, "initial"),
+        ({"loss": "l2"}, "loss"),
+        ({"size": 16}, "size: expected a whole number from 32 to 4096, got 16"),
+        ({"size": "256"}, "size"),
+        ({"evaluations": 0}, "evaluations"),
+        ({"evaluations": True}, "evaluations"),
+        ({"history": 0}, "history"),
+        ({"range_weight": -1}, "range_weight"),
+        ({"sigma": 0}, "sigma: expected a finite number above 0"),
+        ({"content_weight": float("nan")}, "content_weight"),
+        ({"encoder": ""}, "encoder"),
+        ({"content_layer": 4}, "content_layer"),
+        ({"style_layers": []}, "style_layers"),
+        ({"style_layers": ["conv1_1"] * 5}, "different names"),
+        ({"style_layers": "conv1_1"}, "style_layers"),
+        ({"style_weights": [1, 2]}, "style_weights"),
+        ({"style_weights": [1, 1, 1, 1, -1]}, "style_weights"),
+        ({"style_weights": [0] * 5, "content_weight": 0}, "all style weights"),
+    ],
+)
+def test_bad_params_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadParams, match=message):
+        TransferParams.from_dict(values)

@@ -86,8 +86,7 @@ WORDS = (
         "metal",
         (
             _metaworld("metal"),
-            _miniworld("metal_grill_2", 3, 2),
-            _miniworld("metal_grill_1"),
+            _metaworld("metal", 3, 2, "scene/textures"),
             _vpython("metal", 1, 1),
         ),
     ),

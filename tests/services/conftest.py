@@ -73,7 +73,7 @@ class Site:
     def log(self) -> str:
         return (self.folder / "worker.log").read_text(errors="replace")[-4000:]
 
-    def wait(self, code: str, until: Callable[[str], bool], seconds: float = 150) -> str:
+    def wait(self, code: str, until: Callable[[str], bool], seconds: float = 280) -> str:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             value = self.shell(code)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.services.conftest import Site
 
-pytestmark = [pytest.mark.service, pytest.mark.weights]
+pytestmark = [pytest.mark.service, pytest.mark.weights, pytest.mark.timeout(900)]
 
 ADD = """
 import io, random

@@ -64,6 +64,10 @@ class StyleMissing(VisionError):
     """A picture has no style to take on."""
 
 
+class DamagedPhotograph(VisionError):
+    """A stored photograph cannot be read any more."""
+
+
 class LeaseLost(Exception):
     """Another worker has the row now; this one's work is thrown away."""
 
@@ -209,10 +213,19 @@ def open_photograph(row: Any) -> Image.Image:
     """The RGB image of a photograph's row.
 
     Raises:
-        ImageRefused: the stored file is damaged.
+        DamagedPhotograph: the stored file is not there or cannot be read.
     """
-    with row.file.open("rb") as stream:
-        return read_image(stream.read()).image
+    try:
+        with row.file.open("rb") as stream:
+            return read_image(stream.read()).image
+    except (ImageRefused, OSError) as error:
+        raise DamagedPhotograph(
+            _(
+                "The stored photograph %(name)s cannot be read: %(why)s "
+                "Leave it out or delete it in the admin, then press Make pictures again."
+            )
+            % {"name": f"{row} ({row.file.name})", "why": error}
+        ) from error
 
 
 # --- cluster ----------------------------------------------------------------------------------

@@ -37,9 +37,6 @@ def web_command(host: str, port: int) -> list[str]:
 
 def start(command: list[str], log: Path | None = None) -> subprocess.Popen[bytes]:
     """Start a child in a process group of its own, so that Ctrl-C reaches only the parent."""
-    if settings.LOCAL_BROKER:
-        for name in ("messages", "control"):
-            (settings.BROKER_DIR / name).mkdir(parents=True, exist_ok=True)
     stream = None
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -175,6 +175,9 @@ if LOCAL_BROKER:
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.25,
     }
+    # The transport expects its folders to be there, for whoever sends or receives first.
+    for _folder in ("messages", "control"):
+        (BROKER_DIR / _folder).mkdir(parents=True, exist_ok=True)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {

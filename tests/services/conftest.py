@@ -54,8 +54,6 @@ class Site:
         return self.run("-W", "ignore", "-c", head + code).strip()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        for name in ("messages", "control"):
-            (self.folder / "broker" / name).mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "celery", "--app", "stylestudy", "--quiet", "worker"]
         command += ["--pool", "solo", "--queues", "gpu,io,default", "--loglevel", "INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

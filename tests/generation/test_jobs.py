@@ -1,0 +1,204 @@
+"""Rows and leases: what is planned, sent, claimed, lost and given back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from generation import jobs
+from generation.models import Job, SourceImage, State, StimulusSet, StylizedImage, Word
+from tests.factories import (
+    ClusteringFactory,
+    ContentImageFactory,
+    RecipeFactory,
+    SourceImageFactory,
+    StimulusSetFactory,
+    WordFactory,
+    make_ready_set,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    messages: list[tuple[str, int]] = []
+
+    def send_task(name: str, args: list[int]) -> None:
+        messages.append((name, args[0]))
+
+    monkeypatch.setattr(jobs.current_app, "send_task", send_task)
+    return messages
+
+
+def new_set(photographs: int = 4, source: str = "") -> StimulusSet:
+    stimulus_set = StimulusSetFactory()
+    word = WordFactory(source=source)
+    SourceImageFactory.create_batch(photographs, word=word)
+    stimulus_set.words.add(word)
+    stimulus_set.contents.add(*ContentImageFactory.create_batch(2))
+    stimulus_set.recipes.add(RecipeFactory())
+    return stimulus_set
+
+
+def finish(job: Job, **fields: Any) -> None:
+    assert Job.objects.claim(job.pk, "me")
+    assert Job.objects.finish(job.pk, "me", **fields)
+
+
+def test_stages_follow_each_other(
+    sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    stimulus_set = new_set()
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.make(stimulus_set)
+    embed = Job.objects.get()
+    assert (embed.kind, sent) == ("embed", [("generation.embed_word", embed.pk)])
+    finish(embed)
+    jobs.advance_all()
+    cluster = Job.objects.get(kind="cluster")
+    word = stimulus_set.words.get()
+    ClusteringFactory(word=word, fingerprint=word.fingerprint())
+    finish(cluster)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.advance_all()
+    pictures = list(stimulus_set.pictures.all())
+    assert sent[1:] == [("generation.stylize_picture", p.pk) for p in pictures]
+    assert all(p.clustering_id for p in pictures)
+
+
+def test_planning_twice_writes_and_sends_once(
+    sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    stimulus_set = new_set()
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.make(stimulus_set)
+        jobs.make(stimulus_set)
+        jobs.advance_all()
+    assert Job.objects.count() == 1
+    assert stimulus_set.pictures.count() == 2
+    assert len(sent) == 1
+
+
+def test_a_word_without_photographs_fails_with_what_to_do(sent: list[tuple[str, int]]) -> None:
+    stimulus_set = new_set(photographs=0)
+    jobs.make(stimulus_set)
+    assert stimulus_set.status == StimulusSet.Status.FAILED
+    assert "Upload some" in stimulus_set.pictures.first().error
+
+
+def test_a_failed_stage_fails_its_pictures_and_is_tried_again_on_request(
+    sent: list[tuple[str, int]],
+) -> None:
+    stimulus_set = new_set()
+    jobs.make(stimulus_set)
+    job = Job.objects.get()
+    Job.objects.claim(job.pk, "me")
+    Job.objects.fail(job.pk, "me", "The reason.")
+    jobs.advance_all()
+    stimulus_set.refresh_from_db()
+    assert stimulus_set.status == StimulusSet.Status.FAILED
+    assert set(stimulus_set.pictures.values_list("error", flat=True)) == {"The reason."}
+    jobs.make(stimulus_set)
+    assert set(stimulus_set.pictures.values_list("state", flat=True)) == {State.QUEUED}
+    assert Job.objects.get().state == State.QUEUED
+
+
+def test_only_one_of_many_claims(sent: list[tuple[str, int]]) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
+    assert [Job.objects.claim(job.pk, f"worker {n}") for n in range(3)] == [True, False, False]
+
+
+def test_who_lost_the_lease_stores_nothing(sent: list[tuple[str, int]]) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
+    Job.objects.claim(job.pk, "first")
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert Job.objects.give_back_expired() == 1
+    Job.objects.claim(job.pk, "second")
+    assert not Job.objects.renew(job.pk, "first")
+    assert not Job.objects.finish(job.pk, "first", note="late")
+    assert Job.objects.finish(job.pk, "second", note="right")
+    assert Job.objects.get(pk=job.pk).note == "right"
+
+
+def test_work_that_always_kills_its_worker_is_given_up(
+    sent: list[tuple[str, int]], settings: Any
+) -> None:
+    settings.MAX_ATTEMPTS = 2
+    jobs.make(new_set())
+    job = Job.objects.get()
+    for _attempt in range(2):
+        assert Job.objects.claim(job.pk, "me")
+        Job.objects.give_back(Q())
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "2 times" in job.error
+
+
+def test_reconcile_takes_up_what_a_dead_process_of_this_machine_held(
+    sent: list[tuple[str, int]],
+) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
+    host = jobs.owner_name().partition("/")[0]
+    Job.objects.claim(job.pk, f"{host}/999999999")
+    jobs.reconcile()
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+
+
+def test_reconcile_leaves_a_living_owner_alone(sent: list[tuple[str, int]]) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
+    Job.objects.claim(job.pk, jobs.owner_name())
+    jobs.reconcile(starting=True)
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+
+
+def test_a_lost_message_is_sent_again_when_a_worker_starts(
+    sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.make(new_set())
+        jobs.reconcile()
+    assert len(sent) == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.reconcile(starting=True)
+    assert len(sent) == 2
+
+
+class TestConstraints:
+    """The database itself refuses, whatever code runs."""
+
+    def test_one_picture_per_combination(self) -> None:
+        picture = make_ready_set(words=1, contents=1).pictures.get()
+        picture.pk = None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            picture.save(force_insert=True)
+
+    def test_a_done_picture_has_a_file(self) -> None:
+        picture = make_ready_set(words=1, contents=1).pictures.get()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            StylizedImage.objects.filter(pk=picture.pk).update(file="")
+
+    def test_a_word_with_pictures_cannot_be_deleted_by_sql(self) -> None:
+        make_ready_set(words=1, contents=1)
+        with connection.cursor() as cursor:
+            cursor.execute("delete from generation_word")
+        with pytest.raises(IntegrityError):
+            connection.check_constraints()
+        transaction.set_rollback(True)
+
+    def test_one_photograph_per_word(self) -> None:
+        image = SourceImageFactory()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            SourceImage.objects.create(
+                word=image.word, sha256=image.sha256, file=image.file, width=1, height=1
+            )
+        assert Word.objects.count() == 1

@@ -1,0 +1,218 @@
+"""The stages on real rows and files, with a small untrained network in place of the big one."""
+
+import io
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from generation import jobs, pipeline
+from generation.imagefile import photograph_fields, read_image
+from generation.models import (
+    Clustering,
+    ContentImage,
+    Job,
+    Recipe,
+    SourceImage,
+    State,
+    StimulusSet,
+    StylizedImage,
+    Word,
+)
+from generation.sources.base import SearchHit, SourceError
+from generation.vision.encoder import TINY, untrained_encoder
+from tests.factories import StimulusSetFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
+    monkeypatch.setattr(pipeline, "encoder", lambda _name: network)
+    pipeline.style_of.cache_clear()
+    yield
+    pipeline.style_of.cache_clear()
+
+
+def grain(seed: int, color: tuple[int, int, int]) -> bytes:
+    rng = random.Random(seed)
+    image = Image.new("RGB", (72, 72))
+    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(72 * 72)])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def photograph(seed: int, color: tuple[int, int, int] = (120, 100, 90)) -> dict[str, Any]:
+    return dict(photograph_fields(read_image(grain(seed, color))))
+
+
+def small_set(photographs: int = 6, contents: int = 1) -> StimulusSet:
+    word = Word.objects.create(text="ざらざら")
+    for n in range(photographs):
+        SourceImage.objects.create(word=word, rank=n, **photograph(n))
+    stimulus_set = StimulusSetFactory(slug="small")
+    stimulus_set.words.add(word)
+    for n in range(contents):
+        row = ContentImage.objects.create(name=f"c{n}", **photograph(100 + n, (60, 120, 160)))
+        stimulus_set.contents.add(row)
+    stimulus_set.recipes.add(Recipe.objects.create(name="small", size=64, evaluations=3))
+    return stimulus_set
+
+
+def test_the_whole_way_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
+    stimulus_set = small_set(contents=2)
+    call_command("make_stimuli", "small", "--inline")
+    stimulus_set.refresh_from_db()
+    assert stimulus_set.is_ready
+    assert "2 pictures are ready" in capsys.readouterr().out
+    for picture in stimulus_set.pictures.all():
+        assert picture.params["size"] == 64
+        assert picture.params["evaluations"] == len(picture.loss_curve) == 3
+        assert picture.source_correlation < 0.3
+        with Image.open(picture.file) as image:
+            assert (image.size, image.mode, image.info) == ((64, 64), "RGB", {})
+    lengths = {picture.file.size for picture in stimulus_set.pictures.all()}
+    assert len(lengths) == 1, "the length of a file says nothing about its word"
+
+
+def test_again_makes_nothing_again() -> None:
+    stimulus_set = small_set()
+    call_command("make_stimuli", "small", "--inline")
+    before = stimulus_set.pictures.values_list("pk", "file", "attempts").get()
+    call_command("make_stimuli", "small", "--inline")
+    assert stimulus_set.pictures.values_list("pk", "file", "attempts").get() == before
+    assert Clustering.objects.count() == 1
+
+
+def test_the_same_recipe_and_seed_give_the_same_pixels() -> None:
+    small_set()
+    call_command("make_stimuli", "small", "--inline")
+    first = StylizedImage.objects.get()
+    StylizedImage.objects.update(state=State.QUEUED)
+    pipeline.style_of.cache_clear()
+    assert pipeline.make_picture(first.pk)
+    again = StylizedImage.objects.get()
+    assert again.sha256 == first.sha256
+    assert again.file.name != first.file.name
+
+
+def test_too_few_photographs_end_in_a_message_and_the_next_run_goes_on() -> None:
+    stimulus_set = small_set(photographs=2)
+    with pytest.raises(CommandError, match=r"2 usable photographs.*at least 3"):
+        call_command("make_stimuli", "small", "--inline")
+    word = stimulus_set.words.get()
+    for n in range(10, 14):
+        SourceImage.objects.create(word=word, rank=n, **photograph(n))
+    call_command("make_stimuli", "small", "--inline")
+    stimulus_set.refresh_from_db()
+    assert stimulus_set.is_ready
+
+
+def test_a_damaged_photograph_is_named_as_the_reason() -> None:
+    stimulus_set = small_set()
+    image = stimulus_set.words.get().images.first()
+    assert image is not None
+    image.file.storage.delete(image.file.name)
+    image.file.storage.save(image.file.name, ContentFile(b"not an image at all"))
+    with pytest.raises(CommandError, match="stored photograph ざらざら #.*Leave it out"):
+        call_command("make_stimuli", "small", "--inline")
+    assert Job.objects.get(kind="embed").state == State.FAILED
+
+
+def test_features_that_cannot_be_read_are_computed_again() -> None:
+    stimulus_set = small_set()
+    image = stimulus_set.words.get().images.first()
+    assert image is not None
+    first = pipeline.embedding_of(image, "vgg16-hed")
+    path = pipeline.feature_path(image.sha256, "vgg16-hed")
+    path.write_bytes(b"half a file")
+    assert (pipeline.embedding_of(image, "vgg16-hed").descriptor == first.descriptor).all()
+
+
+def test_a_defect_fails_its_row_and_not_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    stimulus_set = small_set()
+
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(pipeline, "stylize", broken)
+    with pytest.raises(CommandError, match="ZeroDivisionError: a defect"):
+        call_command("make_stimuli", "small", "--inline")
+    assert stimulus_set.pictures.get().state == State.FAILED
+
+
+class HalfBrokenSource:
+    name = "half"
+
+    def search(self, query: str, limit: int) -> Iterator[SearchHit]:
+        for rank in range(6):
+            yield SearchHit(source="half", query=query, rank=rank, origin=str(rank), license="CC0")
+
+    def read(self, hit: SearchHit) -> bytes:
+        if hit.rank == 1:
+            raise SourceError("gone")
+        return b"<html>" if hit.rank == 2 else grain(hit.rank, (90, 90, 90))
+
+
+def test_collecting_keeps_the_good_ones_and_says_why_others_were_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "get_source", lambda _name: HalfBrokenSource())
+    word = Word.objects.create(text="もふもふ", source="half")
+    for _twice in range(2):
+        job = Job.objects.create(kind=Job.Kind.COLLECT, word=word)
+        assert pipeline.collect(job.pk)
+    assert word.images.count() == 4
+    assert set(word.images.values_list("license", flat=True)) == {"CC0"}
+    job.refresh_from_db()
+    assert "gone" in job.note
+    assert len(job.note.splitlines()) == 2
+
+
+def test_an_unknown_source_is_named() -> None:
+    stimulus_set = small_set(photographs=0)
+    stimulus_set.words.update(source="bing")
+    with pytest.raises(CommandError, match="no image source 'bing'"):
+        call_command("make_stimuli", "small", "--inline")
+
+
+def test_an_unknown_set_names_the_sets() -> None:
+    small_set()
+    with pytest.raises(CommandError, match="Sets: small"):
+        call_command("make_stimuli", "nope", "--inline")
+
+
+def test_a_done_row_is_not_done_twice() -> None:
+    stimulus_set = small_set()
+    call_command("make_stimuli", "small", "--inline")
+    assert pipeline.make_picture(stimulus_set.pictures.get().pk) is False
+
+
+def test_a_picture_whose_lease_was_lost_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stimulus_set = small_set()
+    real = pipeline.stylize
+
+    def taken_over(*args: Any, **kwargs: Any) -> Any:
+        StylizedImage.objects.update(owner="another")
+        return real(*args, **{**kwargs, "on_step": None})
+
+    monkeypatch.setattr(pipeline, "stylize", taken_over)
+    jobs.start(stimulus_set)
+    jobs.plan(stimulus_set)
+    pipeline.embed_word(Job.objects.get(kind="embed").pk)
+    jobs.plan(stimulus_set)
+    pipeline.cluster_word(Job.objects.get(kind="cluster").pk)
+    jobs.plan(stimulus_set)
+    picture = stimulus_set.pictures.get()
+    pipeline.make_picture(picture.pk)
+    picture.refresh_from_db()
+    assert (picture.state, picture.file.name) == (State.RUNNING, "")
+    storage = picture.file.storage
+    assert not storage.exists("pictures") or storage.listdir("pictures")[1] == []

@@ -76,7 +76,7 @@ def test_the_whole_way_in_this_process(capsys: pytest.CaptureFixture[str]) -> No
         assert picture.params["size"] == 64
         assert picture.params["evaluations"] == len(picture.loss_curve) == 3
         assert picture.source_correlation < 0.3
-        with Image.open(picture.file) as image:
+        with Image.open(picture.file.path) as image:
             assert (image.size, image.mode, image.info) == ((64, 64), "RGB", {})
     lengths = {picture.file.size for picture in stimulus_set.pictures.all()}
     assert len(lengths) == 1, "the length of a file says nothing about its word"
@@ -121,7 +121,7 @@ def test_a_damaged_photograph_is_named_as_the_reason() -> None:
     assert image is not None
     image.file.storage.delete(image.file.name)
     image.file.storage.save(image.file.name, ContentFile(b"not an image at all"))
-    with pytest.raises(CommandError, match="stored photograph ざらざら #.*Leave it out"):
+    with pytest.raises(CommandError, match=r"stored photograph ざらざら #.*Leave it out"):
         call_command("make_stimuli", "small", "--inline")
     assert Job.objects.get(kind="embed").state == State.FAILED
 

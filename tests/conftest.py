@@ -1,9 +1,11 @@
 """Shared fixtures: every test has folders of its own and reaches no outside network."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 BROWSER_HINT = "sudo apt-get install chromium fonts-ipaexfont"
 
@@ -42,3 +44,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def own_folders(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.FEATURES_ROOT = tmp_path / "features"
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A page asked for in Japanese leaves its language with the thread: the next test starts anew."""
+    with translation.override("en"):
+        yield

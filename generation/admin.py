@@ -288,20 +288,17 @@ class StimulusSetAdmin(PictureAdmin):
     fields = ["name", "slug", "words", "contents", "recipes"]
     actions_detail = ["progress"]
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).annotate(picture_count=Count("pictures"))
-
     @admin.display(description=_("pictures"))
     def strip(self, row: StimulusSet) -> SafeString | str:
-        return strip(row.pictures.done().with_names()[:SHOWN_IN_LIST], css="small")
+        return strip(row.wanted().done().with_names()[:SHOWN_IN_LIST], css="small")
 
-    @admin.display(description=_("made"), ordering="picture_count")
-    def made(self, row: Any) -> SafeString:
+    @admin.display(description=_("made"))
+    def made(self, row: StimulusSet) -> SafeString:
         return format_html(
             '<a class="underline" href="{}">{} / {}</a>',
             reverse("generation:set", args=[row.slug]),
-            row.pictures.done().count(),
-            row.picture_count,
+            row.wanted().done().count(),
+            row.size(),
         )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -62,7 +62,7 @@ def start(stimulus_set: StimulusSet) -> None:
             ],
             ignore_conflicts=True,
         )
-        stimulus_set.pictures.retry_failed()
+        stimulus_set.wanted().retry_failed()
         Job.objects.filter(word__sets=stimulus_set, state=State.FAILED).delete()
         _set_status(stimulus_set, StimulusSet.Status.MAKING)
 
@@ -71,11 +71,11 @@ def plan(stimulus_set: StimulusSet) -> None:
     """Write the rows of the work that can be done next, and the set's status."""
     if stimulus_set.status == StimulusSet.Status.DRAFT:
         return
-    waiting = stimulus_set.pictures.filter(state=State.QUEUED, clustering__isnull=True)
+    pictures = stimulus_set.wanted()
+    waiting = pictures.filter(state=State.QUEUED, clustering__isnull=True)
     for word in Word.objects.filter(pk__in=waiting.values("word")):
         for encoder in stimulus_set.encoders():
             _plan_word(waiting.filter(word=word, recipe__encoder=encoder), word, encoder)
-    pictures = stimulus_set.pictures
     if not pictures.exists():
         status = StimulusSet.Status.FAILED
     elif pictures.active().exists():

@@ -2,19 +2,21 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 ENCODERS = [("vgg16-hed", "VGG-16 (HED)"), ("vgg19", "VGG-19 (ImageNet)")]
+SOURCES = [("samples", _("sample photographs of the demo"))]
 
 
 def default_encoder() -> str:
@@ -147,6 +149,7 @@ class Word(models.Model):
         _("image source"),
         max_length=40,
         blank=True,
+        choices=SOURCES,
         help_text=_("Where to collect photographs; empty when they are uploaded here."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -420,6 +423,18 @@ class StimulusSet(models.Model):
     def is_ready(self) -> bool:
         return self.status == self.Status.READY
 
+    def wanted(self) -> "StylizedImageQuerySet":
+        """The pictures of what is in the set now; those of a word taken out of it stay, but do not count."""
+        return self.pictures.filter(
+            word__in=self.words.all(),
+            content__in=self.contents.all(),
+            recipe__in=self.recipes.all(),
+        )
+
+    def size(self) -> int:
+        """How many pictures it has when all are made."""
+        return self.words.count() * self.contents.count() * self.recipes.count()
+
     def encoders(self) -> list[str]:
         return sorted(set(self.recipes.values_list("encoder", flat=True)))
 
@@ -541,4 +556,13 @@ class Job(Work):
         return f"{self.get_kind_display()} · {self.word}"
 
 
-WORK_MODELS: Iterable[type[Work]] = (Job, StylizedImage)
+# --- files ------------------------------------------------------------------------------------
+
+
+@receiver(post_delete, sender=SourceImage)
+@receiver(post_delete, sender=ContentImage)
+@receiver(post_delete, sender=StylizedImage)
+def delete_file(instance: Any, **kwargs: Any) -> None:
+    """A deleted row takes its file along, once the deletion is certain."""
+    if instance.file:
+        transaction.on_commit(lambda: instance.file.delete(save=False))

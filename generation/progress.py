@@ -29,7 +29,7 @@ class Progress:
 
 def measure(stimulus_set: StimulusSet) -> Progress:
     """Read the rows of the set and say how far it is."""
-    pictures = stimulus_set.pictures
+    pictures = stimulus_set.wanted()
     total = pictures.count()
     done = pictures.filter(state=State.DONE).count()
     failed = pictures.filter(state=State.FAILED).count()

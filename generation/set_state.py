@@ -104,7 +104,7 @@ def _stages(stimulus_set: StimulusSet, words: list[Word]) -> dict[int, list[Job]
 
 def _pictures(stimulus_set: StimulusSet) -> dict[tuple[int, int], list[StylizedImage]]:
     pictures: dict[tuple[int, int], list[StylizedImage]] = defaultdict(list)
-    for picture in stimulus_set.pictures.with_names().defer("params", "loss_curve"):
+    for picture in stimulus_set.wanted().with_names().defer("params", "loss_curve"):
         pictures[picture.word_id, picture.content_id].append(picture)
     return pictures
 
@@ -120,12 +120,7 @@ def _photographs(words: list[Word]) -> dict[int, int]:
 
 def _slots(pictures: list[StylizedImage], recipes: list[Recipe]) -> list[Slot]:
     """The pictures there are, and an empty place for each recipe that has none yet."""
-    chosen = {recipe.pk for recipe in recipes}
-    slots = [
-        Slot(picture, picture.recipe, _picture_percent(picture))
-        for picture in pictures
-        if picture.recipe_id in chosen
-    ]
+    slots = [Slot(picture, picture.recipe, _picture_percent(picture)) for picture in pictures]
     there = {picture.recipe_id for picture in pictures}
     return slots + [Slot(None, recipe, 0) for recipe in recipes if recipe.pk not in there]
 

@@ -106,6 +106,8 @@ def thumbnail(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     model = KINDS.get(kind)
     if model is None:
         raise Http404
+    if not request.user.has_perm(f"generation.view_{model._meta.model_name}"):
+        raise PermissionDenied
     row: Any = get_object_or_404(model, pk=pk)
     if not row.file:
         raise Http404

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,7 +37,12 @@ def web_command(host: str, port: int) -> list[str]:
 
 
 def start(command: list[str], log: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own, so that Ctrl-C reaches only the parent."""
+    """Start a child in a process group of its own, so that Ctrl-C reaches only the parent.
+
+    Where `setpriv` is there (util-linux), the child also ends when the parent is killed outright.
+    """
+    if setpriv := shutil.which("setpriv"):
+        command = [setpriv, "--pdeathsig", "TERM", "--", *command]
     stream = None
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,9 @@ def open_study(study: Study) -> Study:
             .get(pk=study.pk)
         )
         if row.status != Study.Status.OPEN:
-            _make_questions(row)
+            # Opened again, it asks what it asked before, whatever has become of the set.
+            if row.opened_at is None:
+                _make_questions(row)
             row.status = Study.Status.OPEN
             row.opened_at = row.opened_at or timezone.now()
             row.closed_at = None
@@ -58,18 +60,20 @@ def _make_questions(study: Study) -> None:
     kinds = kinds_of(study)
     if not kinds:
         raise ValidationError(_("Choose at least one kind of question."), code="nothing_asked")
-    if not study.stimulus_set.is_ready:
+    stimulus_set = study.stimulus_set
+    pictures = list(stimulus_set.wanted().done())
+    # A word added after the pictures were made has none yet, though the set says that it is ready.
+    if not stimulus_set.is_ready or len(pictures) < stimulus_set.size():
         raise ValidationError(
             _("The pictures of the set “%(set)s” are not ready yet. Make them first."),
             code="not_ready",
-            params={"set": study.stimulus_set},
+            params={"set": stimulus_set},
         )
-    pictures = list(StylizedImage.objects.filter(stimulus_set=study.stimulus_set_id).done())
     if not pictures:
         raise ValidationError(
             _("The set “%(set)s” has no finished picture."),
             code="no_pictures",
-            params={"set": study.stimulus_set},
+            params={"set": stimulus_set},
         )
     try:
         design.check([planning(p) for p in pictures], study.options)

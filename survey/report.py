@@ -16,7 +16,7 @@ from django.db.models import Count, F, IntegerField, Q, QuerySet, Sum
 from django.db.models.expressions import Func
 from django.utils import timezone
 
-from generation.models import State, StylizedImage
+from generation.models import StylizedImage
 from survey.models import Answer, Participation, Question, Study
 from survey.stats.accuracy import wilson
 
@@ -336,17 +336,16 @@ def build_sheet(study: Study, include_simulated: bool = False) -> tuple[SheetQue
     """
     pictures = {
         row.pk: row
-        for row in StylizedImage.objects.filter(
-            stimulus_set=study.stimulus_set_id, state=State.DONE
-        )
+        for row in StylizedImage.objects.filter(questions__study=study)
+        .distinct()
         .with_names()
         .order_by("word_id", "content_id", "recipe_id", "variant")
     }
     offered, chosen = _offered_and_chosen(study, include_simulated)
     sheet = []
-    questions: Iterable[Question] = Question.objects.filter(
-        study=study, stimulus__in=list(pictures)
-    ).order_by("stimulus__word_id", "stimulus__content_id", "stimulus__recipe_id", "kind", "pk")
+    questions: Iterable[Question] = Question.objects.filter(study=study).order_by(
+        "stimulus__word_id", "stimulus__content_id", "stimulus__recipe_id", "kind", "pk"
+    )
     many_recipes = len({row.recipe_id for row in pictures.values()}) > 1
     groups: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for row in pictures.values():

@@ -196,6 +196,8 @@ def test_only_staff(client: Client, name: str, args: list[Any]) -> None:
 def test_staff_need_the_permission(client: Client, full: StimulusSet, made: list[Any]) -> None:
     user = User.objects.create_user("helper", is_staff=True)
     client.force_login(user)
+    small = reverse("generation:image", args=["picture", full.pictures.first().pk])
+    assert client.get(small).status_code == 403
     page = reverse("generation:set", args=[full.slug])
     make = reverse("generation:set-make", args=[full.slug])
     assert client.get(page).status_code == 403

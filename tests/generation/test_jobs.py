@@ -1,6 +1,7 @@
 """Rows and leases: what is planned, sent, claimed, lost and given back."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,3 +203,31 @@ class TestConstraints:
                 word=image.word, sha256=image.sha256, file=image.file, width=1, height=1
             )
         assert Word.objects.count() == 1
+
+
+def test_a_word_taken_out_of_the_set_no_longer_counts(sent: list[tuple[str, int]]) -> None:
+    stimulus_set = new_set()
+    empty = WordFactory()
+    stimulus_set.words.add(empty)
+    jobs.make(stimulus_set)
+    StylizedImage.objects.exclude(word=empty).update(
+        state=State.DONE, file="pictures/a.png", clustering=ClusteringFactory()
+    )
+    jobs.plan(stimulus_set)
+    assert stimulus_set.status == StimulusSet.Status.FAILED
+    stimulus_set.words.remove(empty)
+    jobs.plan(stimulus_set)
+    assert stimulus_set.status == StimulusSet.Status.READY
+
+
+def test_a_deleted_row_takes_its_file_along(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    photograph = SourceImageFactory()
+    picture = make_ready_set(words=1, contents=1).pictures.get()
+    files = [Path(row.file.path) for row in (photograph, picture)]
+    assert all(file.exists() for file in files)
+    with django_capture_on_commit_callbacks(execute=True):
+        SourceImage.objects.all().delete()
+        StylizedImage.objects.all().delete()
+    assert not any(file.exists() for file in files)

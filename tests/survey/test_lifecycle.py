@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from generation.models import StimulusSet
 from survey.lifecycle import close_study, open_study
 from survey.models import Question, Study
-from tests.factories import StudyFactory, make_ready_set
+from tests.factories import StudyFactory, WordFactory, make_ready_set
 
 pytestmark = pytest.mark.django_db
 
@@ -36,16 +36,40 @@ def test_closing_and_opening_again():
     assert study.questions.count() == 30
 
 
+def test_a_word_taken_out_of_the_set_is_not_asked_about():
+    study = StudyFactory(stimulus_set=make_ready_set(words=5, contents=1))
+    gone = study.stimulus_set.words.first()
+    study.stimulus_set.words.remove(gone)
+    open_study(study)
+    assert study.questions.count() == 8
+    assert not study.questions.filter(stimulus__word=gone).exists()
+
+
+def test_opened_again_it_asks_what_it_asked_before():
+    study = open_study(StudyFactory())
+    close_study(study)
+    study.stimulus_set.words.add(WordFactory())
+    open_study(study)
+    assert study.questions.count() == 30
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
-    [("not ready", "not_ready"), ("few words", "too_few_words"), ("no picture", "no_pictures")],
+    [
+        ("not ready", "not_ready"),
+        ("a word without pictures", "not_ready"),
+        ("few words", "too_few_words"),
+        ("no picture", "no_pictures"),
+    ],
 )
 def test_what_cannot_be_asked_is_refused_and_nothing_is_stored(change, code):
     study = StudyFactory(stimulus_set=make_ready_set(words=3))
     if change == "not ready":
         StimulusSet.objects.update(status=StimulusSet.Status.DRAFT)
+    elif change == "a word without pictures":
+        study.stimulus_set.words.add(WordFactory())
     elif change == "no picture":
-        study.stimulus_set.pictures.all().delete()
+        study.stimulus_set.words.clear()
     with pytest.raises(ValidationError) as caught:
         open_study(Study.objects.get())
     assert caught.value.code == code

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from tests.factories import StudyFactory, make_ready_set
 from tests.survey.report_case import build_case
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_folder(settings: Any, tmp_path: Path) -> None:
-    # WhiteNoise warns when its folder is missing.
-    settings.STATIC_ROOT = tmp_path
 
 
 @pytest.fixture
@@ -101,7 +94,6 @@ def test_pictures_of_the_study_only(researcher: Client) -> None:
     response = get(case.pictures[0].pk)
     assert b"".join(response.streaming_content).startswith(b"\x89PNG")
     assert response["Content-Type"] == "image/png"
-    response.close()
     assert get(other.pk).status_code == 404
     case.pictures[1].file.storage.delete(case.pictures[1].file.name)
     assert get(case.pictures[1].pk).status_code == 404

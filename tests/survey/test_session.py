@@ -113,8 +113,6 @@ def test_a_lost_race_returns_the_winner(study, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_threads_that_race_leave_one_answer():
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("threads share one in-memory connection; the race above stands in")
     study = open_study(StudyFactory(stimulus_set=make_ready_set(words=4, contents=2)))
     trial = session.current_trial(session.join(study, "ja"))
 

@@ -45,11 +45,11 @@ class Command(BaseCommand):
 
     def _conclude(self, stimulus_set: StimulusSet) -> None:
         stimulus_set.refresh_from_db()
-        made = stimulus_set.pictures.filter(state=State.DONE).count()
+        made = stimulus_set.wanted().filter(state=State.DONE).count()
         if stimulus_set.is_ready:
             self.stdout.write(f"{stimulus_set}: {made} pictures are ready.")
             return
-        failed = stimulus_set.pictures.filter(state=State.FAILED).select_related("word", "content")
+        failed = stimulus_set.wanted().filter(state=State.FAILED).select_related("word", "content")
         reasons = "\n".join(f"  {picture}: {picture.error}" for picture in failed)
         raise CommandError(
             f"{stimulus_set}: {made} pictures made, {failed.count()} failed. What is done is kept; "

@@ -99,7 +99,7 @@ class Command(BaseCommand):
             except RuntimeError as error:
                 raise CommandError(f"{error} Its log: {log}") from error
         if not stimulus_set.is_ready:
-            failed = stimulus_set.pictures.filter(state=State.FAILED)
+            failed = stimulus_set.wanted().filter(state=State.FAILED)
             reasons = "\n".join(f"  {p}: {p.error}" for p in failed.with_names())
             raise CommandError(
                 f"Some pictures could not be made. What is done is kept; run this again.\n{reasons}"

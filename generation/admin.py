@@ -379,6 +379,10 @@ class ClusteringAdmin(ReadOnlyAdmin):
         return format_html_join("", "{}", ((block,) for block in blocks)) or "–"
 
 
+def _short(value: float | None) -> str:
+    return "–" if value is None else number_format(f"{value:.4f}")
+
+
 @admin.register(StylizedImage)
 class StylizedImageAdmin(ReadOnlyAdmin):
     list_display = [
@@ -387,9 +391,9 @@ class StylizedImageAdmin(ReadOnlyAdmin):
         "content",
         "recipe",
         "state",
-        "content_loss",
-        "style_loss",
-        "source_correlation",
+        "content_loss_short",
+        "style_loss_short",
+        "correlation_short",
         "seconds",
     ]
     list_display_links = ["thumbnail", "word"]
@@ -405,10 +409,10 @@ class StylizedImageAdmin(ReadOnlyAdmin):
         "variant",
         "state",
         "error",
-        "content_loss",
-        "style_loss",
+        "content_loss_short",
+        "style_loss_short",
         "curve",
-        "source_correlation",
+        "correlation_short",
         "seconds",
         "seed",
         "clustering",
@@ -416,7 +420,13 @@ class StylizedImageAdmin(ReadOnlyAdmin):
         "sha256",
         "finished_at",
     ]
-    readonly_fields = ["preview", "curve"]
+    readonly_fields = [
+        "preview",
+        "curve",
+        "content_loss_short",
+        "style_loss_short",
+        "correlation_short",
+    ]
 
     @admin.display(description=_("picture"))
     def thumbnail(self, row: StylizedImage) -> SafeString | str:
@@ -425,6 +435,18 @@ class StylizedImageAdmin(ReadOnlyAdmin):
     @admin.display(description=_("picture"))
     def preview(self, row: StylizedImage) -> SafeString | str:
         return thumb(row, size=640, link=False, css="whole")
+
+    @admin.display(description=_("content loss"), ordering="content_loss")
+    def content_loss_short(self, row: StylizedImage) -> str:
+        return _short(row.content_loss)
+
+    @admin.display(description=_("style loss"), ordering="style_loss")
+    def style_loss_short(self, row: StylizedImage) -> str:
+        return _short(row.style_loss)
+
+    @admin.display(description=_("correlation with photographs"), ordering="source_correlation")
+    def correlation_short(self, row: StylizedImage) -> str:
+        return _short(row.source_correlation)
 
     @admin.display(description=_("loss curve"))
     def curve(self, row: StylizedImage) -> SafeString | str:

@@ -257,7 +257,9 @@ class ClusteringQuerySet(models.QuerySet["Clustering"]):
 class Clustering(models.Model):
     """An immutable version: the photographs it saw, the parameters, the clusters it found."""
 
-    word = models.ForeignKey(Word, on_delete=models.PROTECT, related_name="clusterings")
+    word = models.ForeignKey(
+        Word, on_delete=models.PROTECT, related_name="clusterings", verbose_name=_("word")
+    )
     encoder = models.CharField(_("encoder"), max_length=20, choices=ENCODERS)
     descriptor = models.CharField(
         _("descriptor"), max_length=60, help_text=_("fc6, or what stands in for it.")
@@ -477,6 +479,7 @@ class StylizedImage(Work):
         blank=True,
         editable=False,
         related_name="pictures",
+        verbose_name=_("clustering"),
     )
     file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)

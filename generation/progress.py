@@ -43,7 +43,7 @@ def measure(stimulus_set: StimulusSet) -> Progress:
     stage, item = "waiting", ""
     job = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING).first()
     if job is not None:
-        stage = str(job.get_kind_display())
+        stage = job.kind
         item = f"{job.word} {job.done}/{job.total}" if job.total else str(job.word)
     elif running:
         stage, item = "stylize", str(running[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from stylestudy.env import Env
@@ -215,6 +216,25 @@ UNFOLD = {
     "SITE_TITLE": "stylestudy",
     "SITE_HEADER": "stylestudy",
     "SITE_SYMBOL": "texture",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("survey/icon.svg")}
+    ],
+    # The teal of the other pages, #2f6f73 at 600.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f8f8",
+            "100": "#d9ecec",
+            "200": "#b5dada",
+            "300": "#86c1c2",
+            "400": "#55a1a4",
+            "500": "#3b878b",
+            "600": "#2f6f73",
+            "700": "#285a5e",
+            "800": "#23494c",
+            "900": "#1f3d40",
+            "950": "#102427",
+        }
+    },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
 }

@@ -95,7 +95,9 @@ class Study(models.Model):
 class StudyText(models.Model):
     """A study's own words in one language; empty fields take the standard text."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="texts")
+    study = models.ForeignKey(
+        Study, on_delete=models.CASCADE, related_name="texts", verbose_name=_("study")
+    )
     language = models.CharField(
         _("language"), max_length=10, choices=[("ja", "日本語"), ("en", "English")]
     )
@@ -122,7 +124,9 @@ class Question(models.Model):
         CHOOSE_PICTURE = "picture", _("word → choose the picture")
         CHOOSE_WORD = "word", _("picture → choose the word")
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="questions")
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, related_name="questions", verbose_name=_("study")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     stimulus = models.ForeignKey(
         StylizedImage, on_delete=models.PROTECT, related_name="questions", verbose_name=_("picture")
@@ -150,7 +154,9 @@ class ParticipationQuerySet(models.QuerySet["Participation"]):
 class Participation(models.Model):
     """One person's way through one study. No name, no IP address."""
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participations")
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, related_name="participations", verbose_name=_("study")
+    )
     token = models.CharField(max_length=40, unique=True, default=new_token, editable=False)
     seed = models.PositiveBigIntegerField(_("seed"), default=new_seed, editable=False)
     language = models.CharField(_("language"), max_length=10)
@@ -173,9 +179,14 @@ class Trial(models.Model):
     """A question as one participant sees it: the ordered options and the target's slot."""
 
     participation = models.ForeignKey(
-        Participation, on_delete=models.PROTECT, related_name="trials"
+        Participation,
+        on_delete=models.PROTECT,
+        related_name="trials",
+        verbose_name=_("participation"),
     )
-    question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="trials")
+    question = models.ForeignKey(
+        Question, on_delete=models.PROTECT, related_name="trials", verbose_name=_("question")
+    )
     position = models.PositiveIntegerField(_("position"))
     options = models.JSONField(_("options"), help_text=_("Picture ids in the order shown."))
     target_slot = models.PositiveSmallIntegerField(_("slot of the right option"))
@@ -213,7 +224,9 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 class Answer(models.Model):
     """The slot that was chosen. At most one a trial, by the database."""
 
-    trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="answer")
+    trial = models.OneToOneField(
+        Trial, on_delete=models.PROTECT, related_name="answer", verbose_name=_("trial")
+    )
     slot = models.PositiveSmallIntegerField(_("chosen slot"))
     created_at = models.DateTimeField(_("answered"), default=timezone.now, editable=False)
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from generation.models import State, StylizedImage
 from survey.models import Study
 from survey.report import Report, build_report, build_sheet
+from survey.views import text_of
 
 # Everything comes from here; no inline style is needed, charts carry attributes only.
 POLICY = (
@@ -62,6 +63,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "survey/report.html",
         {
             "study": study,
+            "text": text_of(study),
             "report": result,
             "contents": contents,
             "table": table,

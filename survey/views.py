@@ -169,6 +169,7 @@ def _question(
     progress = session.progress(participation)
     context: dict[str, Any] = {
         "study": participation.study,
+        "text": text_of(participation.study),
         "participation": participation,
         "trial": trial,
         "number": progress.answered + 1,

@@ -18,7 +18,7 @@ from generation.sources.base import SourceError
 from generation.weights import fetch_hed
 from stylestudy import processes
 from survey.lifecycle import open_study
-from survey.models import Study
+from survey.models import Study, StudyText
 
 SLUG = "demo"
 
@@ -114,6 +114,9 @@ class Command(BaseCommand):
                 "options": 4,
                 "show_reading": True,
             },
+        )
+        StudyText.objects.get_or_create(
+            study=study, language="en", defaults={"title": "Words for materials, and pictures"}
         )
         if study.status == Study.Status.DRAFT:
             open_study(study)

@@ -254,7 +254,7 @@ def test_reading_and_gloss_only_if_the_study_says_so(client, study, participatio
 
 def test_queries_stay_few(client, participation, django_assert_max_num_queries):
     address = page_of(participation)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         client.get(address)
     with django_assert_max_num_queries(10):
         client.post(address, {"trial": current(participation).pk, "slot": 1})

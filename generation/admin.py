@@ -84,6 +84,11 @@ class WordAdmin(PictureAdmin):
             )
         )
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:
+        # Raters may have answered about it under this name.
+        fixed = ["text"] if obj is not None and obj.pictures.exists() else []
+        return [*fixed, *super().get_readonly_fields(request, obj)]
+
     def get_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:
         names = list(super().get_fields(request, obj))
         if not self.has_change_permission(request, obj):
@@ -116,14 +121,24 @@ class WordAdmin(PictureAdmin):
             gettext("Look through them, leave some out"),
         )
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        result = add_photographs(form.instance, form.cleaned_data.get("photographs") or [])
+        request.uploaded = (form.instance, form.cleaned_data.get("photographs") or [])
+
+    def changeform_view(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        # After the form's transaction: decoding takes seconds, and meanwhile others must write.
+        response = super().changeform_view(request, *args, **kwargs)
+        if hasattr(request, "uploaded"):
+            self._add_photographs(request, *request.uploaded)
+        return response
+
+    def _add_photographs(self, request: HttpRequest, word: Word, uploads: Any) -> None:
+        result = add_photographs(word, uploads)
         if result.added:
             messages.success(
                 request,
                 gettext("%(n)d photographs added to %(word)s.")
-                % {"n": len(result.added), "word": form.instance},
+                % {"n": len(result.added), "word": word},
             )
         if result.duplicates:
             messages.warning(

@@ -61,7 +61,10 @@ class UploadResult:
 
 
 def add_photographs(word: Word, uploads: Iterable[UploadedFile]) -> UploadResult:
-    """Store each good file as a photograph of the word; bad ones never spoil the others."""
+    """Store each good file as a photograph of the word; bad ones never spoil the others.
+
+    Not to be called in a transaction: on SQLite nobody else could write while files are decoded.
+    """
     result = UploadResult()
     for upload in uploads:
         name = str(upload.name)

@@ -119,7 +119,8 @@ def encode_png(image: Image.Image, *, compress: bool = True) -> bytes:
     plain = image.copy()
     plain.info = {}
     stream = io.BytesIO()
-    plain.save(stream, "PNG", compress_level=6 if compress else 0)
+    # Level 1 is several times faster than the default, for files a tenth larger.
+    plain.save(stream, "PNG", compress_level=1 if compress else 0)
     return stream.getvalue()
 
 

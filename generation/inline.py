@@ -1,5 +1,6 @@
 """The same work as the workers', in this process."""
 
+import time
 from collections.abc import Callable
 
 from generation import jobs, pipeline
@@ -9,11 +10,17 @@ STAGES = {
     Job.Kind.COLLECT: pipeline.collect,
     Job.Kind.EMBED: pipeline.embed_word,
     Job.Kind.CLUSTER: pipeline.cluster_word,
+    Job.Kind.REPRESENT: pipeline.represent_word,
 }
+WAIT_SECONDS = 1.0
 
 
 def run_set(stimulus_set: StimulusSet, after_each: Callable[[], None]) -> None:
-    """Do everything that the set needs and that nobody else is doing."""
+    """Do everything that the set needs; wait for what a living worker is doing.
+
+    What a killed run left behind is taken up, at the start and while waiting.
+    """
+    jobs.give_back_lost()
     while True:
         jobs.plan(stimulus_set)
         after_each()
@@ -22,6 +29,10 @@ def run_set(stimulus_set: StimulusSet, after_each: Callable[[], None]) -> None:
             STAGES[Job.Kind(job.kind)](job.pk)
             continue
         picture = jobs.ready_pictures().filter(stimulus_set=stimulus_set).first()
-        if picture is None:
+        if picture is not None:
+            pipeline.make_picture(picture.pk)
+        elif stimulus_set.status == StimulusSet.Status.MAKING:
+            time.sleep(WAIT_SECONDS)
+            jobs.give_back_lost()
+        else:
             return
-        pipeline.make_picture(picture.pk)

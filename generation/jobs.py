@@ -5,20 +5,26 @@ it. Both may run at any time, any number of times, anywhere: that is how lost me
 and restarts are covered.
 """
 
+import contextlib
+import hashlib
+import logging
 import os
 import socket
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 
 from celery import current_app
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
 
 from generation.models import (
     Clustering,
     Job,
+    Recipe,
     State,
     StimulusSet,
     StylizedImage,
@@ -30,6 +36,7 @@ TASKS = {
     Job.Kind.COLLECT: "generation.collect_word",
     Job.Kind.EMBED: "generation.embed_word",
     Job.Kind.CLUSTER: "generation.cluster_word",
+    Job.Kind.REPRESENT: "generation.represent_word",
 }
 PICTURE_TASK = "generation.stylize_picture"
 RECONCILE_TASK = "generation.reconcile"
@@ -39,9 +46,32 @@ RECONCILE_TASK = "generation.reconcile"
 RESEND_AFTER = timedelta(minutes=15)
 
 
+logger = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Names this boot of this machine, and its process numbers: a hostname alone may be shared."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return f"{parts[0]}/{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:12]}"
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot; empty where /proc is not there."""
+    try:
+        # After the name, which may hold anything: field 22 of proc(5) is then the 20th.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
 def owner_name() -> str:
-    """This process, as the owner of leases."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+    """This process, as the owner of leases: machine, process number and when it began."""
+    return f"{_machine()}/{os.getpid()}-{_started(os.getpid())}"
 
 
 def make(stimulus_set: StimulusSet) -> None:
@@ -53,6 +83,7 @@ def make(stimulus_set: StimulusSet) -> None:
 def start(stimulus_set: StimulusSet) -> None:
     """Write a row for every picture of the set and put what failed in the queue again."""
     with transaction.atomic():
+        _lock(stimulus_set)
         StylizedImage.objects.bulk_create(
             [
                 StylizedImage(stimulus_set=stimulus_set, word=word, content=content, recipe=recipe)
@@ -69,58 +100,91 @@ def start(stimulus_set: StimulusSet) -> None:
 
 def plan(stimulus_set: StimulusSet) -> None:
     """Write the rows of the work that can be done next, and the set's status."""
-    if stimulus_set.status == StimulusSet.Status.DRAFT:
-        return
-    pictures = stimulus_set.wanted()
-    waiting = pictures.filter(state=State.QUEUED, clustering__isnull=True)
-    for word in Word.objects.filter(pk__in=waiting.values("word")):
-        for encoder in stimulus_set.encoders():
-            _plan_word(waiting.filter(word=word, recipe__encoder=encoder), word, encoder)
-    if not pictures.exists():
-        status = StimulusSet.Status.FAILED
-    elif pictures.active().exists():
-        status = StimulusSet.Status.MAKING
-    elif pictures.filter(state=State.FAILED).exists():
-        status = StimulusSet.Status.FAILED
-    else:
-        status = StimulusSet.Status.READY
-    _set_status(stimulus_set, status)
+    # Locked, so that of two processes none writes a status from rows that it read too early.
+    with transaction.atomic():
+        _lock(stimulus_set)
+        if stimulus_set.status == StimulusSet.Status.DRAFT:
+            return
+        pictures = stimulus_set.wanted()
+        waiting = pictures.filter(state=State.QUEUED, clustering__isnull=True)
+        for word in Word.objects.filter(pk__in=waiting.values("word")):
+            for encoder in stimulus_set.encoders():
+                _plan_word(waiting.filter(word=word, recipe__encoder=encoder), word, encoder)
+        if not pictures.exists():
+            status = StimulusSet.Status.FAILED
+        elif pictures.active().exists():
+            status = StimulusSet.Status.MAKING
+        elif pictures.filter(state=State.FAILED).exists():
+            status = StimulusSet.Status.FAILED
+        else:
+            status = StimulusSet.Status.READY
+        _set_status(stimulus_set, status)
+
+
+def _lock(stimulus_set: StimulusSet) -> None:
+    """Hold the set's row until the transaction ends (on SQLite the transaction itself does)."""
+    row = StimulusSet.objects.select_for_update().get(pk=stimulus_set.pk)
+    stimulus_set.status = row.status
 
 
 def _plan_word(pictures: QuerySet[StylizedImage], word: Word, encoder: str) -> None:
-    """Bring one word a stage further: collect, embed, cluster, then its pictures are ready."""
-    if not pictures.exists():
+    """Bring one word a stage further: collect, embed, cluster, represent, then its pictures are ready."""
+    if not pictures.exists() or word.jobs.active().exists():
         return
     clustering = Clustering.objects.current(word, encoder)
-    if clustering is not None:
-        pictures.update(clustering=clustering, sent_at=None)
+    if clustering is None:
+        _write(_next_stage(word, encoder), pictures)
         return
-    if word.jobs.active().exists():
-        return
-    stage = _next_stage(word, encoder)
+    for recipe in Recipe.objects.filter(pk__in=pictures.values("recipe")):
+        of_recipe = pictures.filter(recipe=recipe)
+        stage = _represent_stage(clustering, recipe)
+        if stage is None:
+            of_recipe.update(clustering=clustering, sent_at=None)
+        else:
+            _write(stage, of_recipe)
+
+
+def _write(stage: Job | str, pictures: QuerySet[StylizedImage]) -> None:
+    """Store a job, or the reason why these pictures cannot be made."""
     if isinstance(stage, str):
         pictures.update(state=State.FAILED, error=stage, finished_at=timezone.now())
         return
-    try:
-        # A savepoint: when another process wrote the same job first, that one is enough.
-        with transaction.atomic():
-            stage.save()
-    except IntegrityError:
-        return
+    # A savepoint: when another process wrote the same job first, that one is enough.
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        stage.save()
+
+
+def _represent_stage(clustering: Clustering, recipe: Recipe) -> Job | str | None:
+    """The job to write, the reason why the recipe cannot go on, or None when the style is there."""
+    word = clustering.word
+    this = Q(kind=Job.Kind.REPRESENT, recipe=recipe, fingerprint=clustering.fingerprint)
+    if failed := _failure(word, this):
+        return failed
+    if word.jobs.filter(this, state=State.DONE).exists():
+        return None
+    return Job(
+        kind=Job.Kind.REPRESENT,
+        word=word,
+        encoder=clustering.encoder,
+        fingerprint=clustering.fingerprint,
+        recipe=recipe,
+    )
 
 
 def _next_stage(word: Word, encoder: str) -> Job | str:
     """The job to write, or the reason why the word cannot go on."""
-    if not word.images.exists():
-        if not word.source:
-            return _(
-                "%(word)s has no photographs. Upload some, or choose an image source, "
-                "then press Make pictures again."
-            ) % {"word": word}
+    # A word with a source is collected once, whatever was uploaded beside.
+    collected = word.jobs.filter(kind=Job.Kind.COLLECT, state=State.DONE).exists()
+    if word.source and not collected:
         failed = _failure(word, Q(kind=Job.Kind.COLLECT))
         return failed or Job(kind=Job.Kind.COLLECT, word=word)
+    if not word.images.exists():
+        return _(
+            "%(word)s has no photographs. Upload some, or choose an image source, "
+            "then make the pictures again."
+        ) % {"word": word}
     key = {"word": word, "encoder": encoder, "fingerprint": word.fingerprint()}
-    this = Q(encoder=encoder, fingerprint=key["fingerprint"])
+    this = Q(encoder=encoder, fingerprint=key["fingerprint"], recipe=None)
     if failed := _failure(word, this):
         return failed
     embedded = word.jobs.filter(this, kind=Job.Kind.EMBED, state=State.DONE).exists()
@@ -166,10 +230,18 @@ def send_ready() -> None:
 
 
 def _send(row: Work, task: str) -> None:
-    model = type(row)
-    marked = model._default_manager.filter(pk=row.pk, sent_at=None).update(sent_at=timezone.now())
-    if marked:
-        transaction.on_commit(lambda: current_app.send_task(task, args=[row.pk]))
+    rows = type(row)._default_manager
+    if rows.filter(pk=row.pk, sent_at=None).update(sent_at=timezone.now()):
+        transaction.on_commit(lambda: _hand_over(row, task))
+
+
+def _hand_over(row: Work, task: str) -> None:
+    """Give the message to the broker. Without one the row waits: it is sent when a worker starts."""
+    try:
+        current_app.send_task(task, args=[row.pk])
+    except (OperationalError, OSError) as error:
+        type(row)._default_manager.filter(pk=row.pk).update(sent_at=None)
+        logger.warning("The broker takes no message for %s %s: %s", task, row.pk, error)
 
 
 def reconcile(*, starting: bool = False) -> None:
@@ -179,33 +251,35 @@ def reconcile(*, starting: bool = False) -> None:
         starting: a worker has just started, so messages that its predecessor had taken are gone:
             send everything that is unclaimed again.
     """
-    lost = Q(lease_until__lt=timezone.now()) | Q(owner__in=_dead_owners())
+    give_back_lost()
     unclaimed = Q() if starting else Q(sent_at__lt=timezone.now() - RESEND_AFTER)
     for rows in (Job.objects.all(), StylizedImage.objects.all()):
-        rows.give_back(lost)
         rows.filter(unclaimed, state=State.QUEUED).update(sent_at=None)
     advance_all()
 
 
+def give_back_lost() -> int:
+    """Return to the queue what nobody works on any more; how many rows."""
+    lost = Q(lease_until__lt=timezone.now()) | Q(owner__in=_dead_owners())
+    return Job.objects.all().give_back(lost) + StylizedImage.objects.all().give_back(lost)
+
+
 def _dead_owners() -> list[str]:
     """Owners of leases on this machine whose process is gone: no need to wait for the lease."""
-    host = socket.gethostname()
     owners: set[str] = set()
     for rows in (Job.objects.all(), StylizedImage.objects.all()):
-        running = rows.filter(state=State.RUNNING, owner__startswith=f"{host}/")
+        running = rows.filter(state=State.RUNNING, owner__startswith=f"{_machine()}/")
         owners.update(running.values_list("owner", flat=True).distinct())
-    return [owner for owner in owners if not _alive(int(owner.rpartition("/")[2]))]
+    return [owner for owner in owners if not _alive(owner.rpartition("/")[2])]
 
 
-def _alive(pid: int) -> bool:
+def _alive(process: str) -> bool:
+    """Whether the process ``number-start`` still runs; its number may belong to another by now."""
+    number, _dash, began = process.partition("-")
     try:
-        os.kill(pid, 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
-
-
-def lease_seconds() -> int:
-    return int(settings.LEASE_SECONDS)
+        pass
+    return _started(int(number)) == began

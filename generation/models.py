@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -49,6 +49,7 @@ class WorkQuerySet(models.QuerySet):
             attempts=F("attempts") + 1,
             started_at=now,
             error="",
+            **cast("type[Work]", self.model).FRESH,
         )
         return taken == 1
 
@@ -96,15 +97,12 @@ class WorkQuerySet(models.QuerySet):
             lease_until=None,
             finished_at=timezone.now(),
             error=_(
-                "Given up: the worker stopped in the middle of this %(n)d times. "
-                "Look at the worker's log (memory?), then press Make pictures again."
+                "Given up: %(n)d times the worker stopped in the middle of this, or could not be "
+                "heard of. Look at its log (memory?), then make the pictures again."
             )
             % {"n": settings.MAX_ATTEMPTS},
         )
         return lost.update(state=State.QUEUED, owner="", lease_until=None, sent_at=None)
-
-    def give_back_expired(self) -> int:
-        return self.give_back(Q(lease_until__lt=timezone.now()))
 
     def retry_failed(self) -> int:
         """Put failed rows in the queue again, as if never tried."""
@@ -115,6 +113,9 @@ class WorkQuerySet(models.QuerySet):
 
 class Work(models.Model):
     """A row that is worked on: state, lease, attempts, reason of failure."""
+
+    # What a new attempt starts from.
+    FRESH: ClassVar[dict[str, int]] = {}
 
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False
@@ -140,7 +141,10 @@ class Word(models.Model):
 
     text = models.CharField(_("word"), max_length=60, unique=True)
     reading = models.CharField(
-        _("reading"), max_length=120, blank=True, help_text=_("Kana or romaji, shown on request.")
+        _("reading"),
+        max_length=120,
+        blank=True,
+        help_text=_("Kana or romaji, shown if the study says so."),
     )
     gloss = models.CharField(
         _("gloss"), max_length=120, blank=True, help_text=_("A short English meaning.")
@@ -150,7 +154,9 @@ class Word(models.Model):
         max_length=40,
         blank=True,
         choices=SOURCES,
-        help_text=_("Where to collect photographs; empty when they are uploaded here."),
+        help_text=_(
+            "Where photographs are collected when pictures are made, beside those uploaded here."
+        ),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -161,6 +167,18 @@ class Word(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    def clean(self) -> None:
+        old = Word.objects.filter(pk=self.pk).first() if self.pk else None
+        if old is not None and old.text != self.text and self.pictures.exists():
+            raise ValidationError(
+                {
+                    "text": _(
+                        "There are pictures of %(word)s, so it stays as it is. Add a new word."
+                    )
+                    % {"word": old.text}
+                }
+            )
 
     def fingerprint(self) -> str:
         """Names the photographs that the next clustering would see (hex, 64 characters)."""
@@ -383,7 +401,10 @@ class Recipe(models.Model):
 
     @property
     def in_use(self) -> bool:
-        return self.pk is not None and self.pictures.filter(state=State.DONE).exists()
+        """Work on its pictures has begun, so it stays as it is."""
+        if self._state.adding:
+            return False
+        return self.jobs.exists() or self.pictures.exclude(state=State.QUEUED).exists()
 
     def clean(self) -> None:
         if self.in_use:
@@ -448,6 +469,11 @@ class StylizedImageQuerySet(WorkQuerySet):
     def with_names(self) -> Self:
         return self.select_related("word", "content", "recipe")
 
+    def retry_failed(self) -> int:
+        # Planned anew: what was wrong may have been a photograph of the clustering.
+        self.filter(state=State.FAILED).update(clustering=None)
+        return super().retry_failed()
+
 
 def picture_path(instance: "StylizedImage", filename: str) -> str:
     # A random name: neither the address nor the name may give the word away.
@@ -456,6 +482,8 @@ def picture_path(instance: "StylizedImage", filename: str) -> str:
 
 class StylizedImage(Work):
     """One picture: a content restyled with a word's style. A row exists before its file does."""
+
+    FRESH: ClassVar = {"progress": 0}
 
     stimulus_set = models.ForeignKey(
         StimulusSet, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("set")
@@ -521,12 +549,15 @@ class StylizedImage(Work):
 
 
 class Job(Work):
-    """A stage of one word: collect, embed or cluster."""
+    """A stage of one word: collect, embed, cluster, or represent (for one recipe)."""
+
+    FRESH: ClassVar = {"done": 0, "total": 0}
 
     class Kind(models.TextChoices):
         COLLECT = "collect", _("collect photographs")
         EMBED = "embed", _("compute features")
         CLUSTER = "cluster", _("group by style")
+        REPRESENT = "represent", _("represent the style")
 
     kind = models.CharField(_("stage"), max_length=10, choices=Kind.choices)
     word = models.ForeignKey(
@@ -535,6 +566,14 @@ class Job(Work):
     encoder = models.CharField(_("encoder"), max_length=20, blank=True)
     fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("The photographs it is about.")
+    )
+    recipe = models.ForeignKey(
+        Recipe,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("recipe"),
     )
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
@@ -549,8 +588,13 @@ class Job(Work):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "word", "encoder", "fingerprint"],
-                condition=Q(state__in=[State.QUEUED, State.RUNNING]),
+                condition=Q(state__in=[State.QUEUED, State.RUNNING], recipe__isnull=True),
                 name="one_active_job_per_stage",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "word", "recipe", "fingerprint"],
+                condition=Q(state__in=[State.QUEUED, State.RUNNING], recipe__isnull=False),
+                name="one_active_job_per_recipe",
             ),
         ]
         indexes = [models.Index(fields=["state", "lease_until"], name="job_lease")]

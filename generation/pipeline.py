@@ -6,17 +6,21 @@ its own. Running it twice, or killing it anywhere, does no harm.
 
 import hashlib
 import io
+import json
 import logging
+import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from PIL import Image
 
@@ -47,17 +51,28 @@ from generation.vision.devices import resolve_device
 from generation.vision.encoder import Encoder, load_encoder
 from generation.vision.errors import TooFewImages, VisionError
 from generation.vision.style import Embedding, StyleRepresentation, blend, embed, represent
+from generation.vision.tensors import center_square
 from generation.vision.transfer import Losses, TransferParams, stylize
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 FEATURE_FORMAT = 1
 COLLECT_LIMIT = 60
 RENEW_SECONDS = 2.0
+# How long a step may report nothing before its row is given to another worker (seconds).
+PATIENCE = 1800.0
 
 # What a person can do something about: the message alone is shown. Anything else is a defect and
 # also goes to the log with its traceback.
 EXPECTED = (VisionError, ImageRefused, SourceError, PackageError, OSError)
+
+# What numpy raises for a stored file that is cut off, empty or something else.
+UNREADABLE = (
+    *(ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
+    VisionError,
+)
 
 
 class StyleMissing(VisionError):
@@ -75,6 +90,9 @@ class LeaseLost(Exception):
 class Lease:
     """Holds a claimed row while it is worked on.
 
+    As a context it also holds the row through long steps that report nothing (loading weights, one
+    large picture): a thread renews it, but for no longer than ``PATIENCE`` without a sign of life.
+
     Args:
         rows: manager of the row's model.
         pk: the row.
@@ -84,6 +102,25 @@ class Lease:
     def __init__(self, rows: Any, pk: int, owner: str) -> None:
         self._rows, self._pk, self._owner = rows, pk, owner
         self._renewed = 0.0
+        self._heard = time.monotonic()
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ended.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        try:
+            while not self._ended.wait(settings.LEASE_SECONDS / 3):
+                if time.monotonic() - self._heard < PATIENCE:
+                    self._rows.renew(self._pk, self._owner)
+        finally:
+            connection.close()
 
     def renew(self, **progress: Any) -> None:
         """Hold it longer and store progress, at most every two seconds.
@@ -91,7 +128,7 @@ class Lease:
         Raises:
             LeaseLost: the row was given to another worker meanwhile.
         """
-        now = time.monotonic()
+        now = self._heard = time.monotonic()
         if now - self._renewed < RENEW_SECONDS:
             return
         self._renewed = now
@@ -109,7 +146,8 @@ def _run(rows: Any, pk: int, work: Callable[[Any, Lease], None]) -> bool:
     if not rows.claim(pk, owner):
         return False
     try:
-        work(rows.get(pk=pk), Lease(rows, pk, owner))
+        with Lease(rows, pk, owner) as lease:
+            work(rows.get(pk=pk), lease)
     except LeaseLost:
         logger.warning("%s %s was taken over by another worker", rows.model.__name__, pk)
     except EXPECTED as error:
@@ -195,18 +233,31 @@ def feature_path(sha256: str, encoder_name: str) -> Path:
 def embedding_of(image: SourceImage, encoder_name: str) -> Embedding:
     """Stored features of a photograph, computed if they are not there or cannot be read."""
     path = feature_path(image.sha256, encoder_name)
-    try:
-        with np.load(path) as stored:
-            return Embedding.from_arrays(dict(stored))
-    except FileNotFoundError:
-        pass
-    except (ValueError, OSError, KeyError, VisionError) as error:
-        logger.warning("Features in %s cannot be read (%s); computing them again", path, error)
+    stored = _stored(path, Embedding.from_arrays)
+    if stored is not None:
+        return stored
     result = embed(encoder(encoder_name), open_photograph(image))
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **result.to_arrays())
-    write_atomically(path, stream.getvalue())
+    _store(path, result.to_arrays())
     return result
+
+
+def _stored(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
+    """What a file holds; None if it is not there or cannot be read, so that it is made again."""
+    try:
+        # Opened here: numpy leaves the file of a broken archive open.
+        with path.open("rb") as stream, np.load(stream) as arrays:
+            return read(dict(arrays))
+    except FileNotFoundError:
+        return None
+    except UNREADABLE as error:
+        logger.warning("%s cannot be read (%s); computing it again", path, error)
+        return None
+
+
+def _store(path: Path, arrays: dict[str, Any]) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    write_atomically(path, stream.getvalue())
 
 
 def open_photograph(row: Any) -> Image.Image:
@@ -222,7 +273,7 @@ def open_photograph(row: Any) -> Image.Image:
         raise DamagedPhotograph(
             _(
                 "The stored photograph %(name)s cannot be read: %(why)s "
-                "Leave it out or delete it in the admin, then press Make pictures again."
+                "Leave it out in the admin, then make the pictures again."
             )
             % {"name": f"{row} ({row.file.name})", "why": error}
         ) from error
@@ -244,7 +295,7 @@ def _cluster_word(job: Job, lease: Lease) -> None:
         raise TooFewImages(
             _(
                 "%(word)s has %(found)d usable photographs; grouping by style needs at least "
-                "%(needed)d. Upload more, then press Make pictures again."
+                "%(needed)d. Upload more, then make the pictures again."
             )
             % {"word": job.word, "found": len(images), "needed": params.min_size},
             needed=params.min_size,
@@ -302,25 +353,102 @@ def _summary(clustering: Clustering) -> str:
 # --- represent and stylize --------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4)
-def style_of(
-    clustering_id: int, clusters: int, encoder_name: str, pooling: str, size: int
-) -> tuple[StyleRepresentation, tuple[Image.Image, ...], tuple[float, ...]]:
-    """The style representation of a clustering's best groups, its photographs and their weights.
+STYLE_FORMAT = 1
 
-    A clustering is immutable, so what was computed once stays true.
+
+def represent_word(job_id: int) -> bool:
+    """Make the style representation of a word's best groups, for one recipe."""
+    return _run(Job.objects, job_id, _represent_word)
+
+
+def _represent_word(job: Job, lease: Lease) -> None:
+    clustering = Clustering.objects.current(job.word, job.encoder)
+    if clustering is None or clustering.fingerprint != job.fingerprint or job.recipe is None:
+        raise StyleMissing(
+            _("The photographs of %(word)s have changed meanwhile. Make the pictures again.")
+            % {"word": job.word}
+        )
+    total = sum(group.size for group in chosen_groups(clustering, job.recipe))
+
+    def on_group(done: int) -> None:
+        lease.renew(done=done, total=total)
+
+    style = style_of(clustering, job.recipe, on_group)
+    lease.finish(done=total, total=total, note=_spread(style))
+
+
+def _spread(style: StyleRepresentation) -> str:
+    mean = sum(style.dispersion.values()) / len(style.dispersion)
+    return _("%(n)d photographs, dispersion %(spread).2f") % {"n": style.members, "spread": mean}
+
+
+def chosen_groups(clustering: Clustering, recipe: Recipe) -> list[StyleCluster]:
+    """The best groups, at most as many as the recipe blends."""
+    return list(clustering.clusters.filter(chosen=True)[: recipe.clusters])
+
+
+def style_of(
+    clustering: Clustering, recipe: Recipe, on_group: Callable[[int], None] | None = None
+) -> StyleRepresentation:
+    """The stored style representation, computed if it is not there or cannot be read.
+
+    A clustering is immutable, so the file is named by what it was made of.
+
+    Args:
+        on_group: called with the number of photographs done so far.
+
+    Raises:
+        StyleMissing: the clustering is of another encoder than the recipe.
+        DamagedPhotograph: a member cannot be read.
     """
-    groups = []
-    photographs: list[Image.Image] = []
+    if clustering.encoder != recipe.encoder:
+        raise StyleMissing(
+            f"The photographs were grouped with {clustering.encoder}, the recipe asks for "
+            f"{recipe.encoder}. Add a new recipe to the set and make the pictures again."
+        )
+    groups = chosen_groups(clustering, recipe)
+    members = [list(group.members.select_related("image")) for group in groups]
+    params = transfer_params(recipe)
+    path = _style_path(params, [[m.image.sha256 for m in group] for group in members])
+    stored = _stored(path, StyleRepresentation.from_arrays)
+    if stored is not None:
+        return stored
+    styles, done = [], 0
+    for group in members:
+        images = [open_photograph(member.image) for member in group]
+        styles.append(
+            represent(encoder(params.encoder), images, params.style_layers, size=params.size)
+        )
+        done += len(images)
+        if on_group is not None:
+            on_group(done)
+    style = blend(styles)
+    _store(path, style.to_arrays())
+    return style
+
+
+def _style_path(params: TransferParams, members: list[list[str]]) -> Path:
+    """Named by everything that the representation depends on."""
+    made_of = {
+        "pooling": params.pooling,
+        "layers": params.style_layers,
+        "size": params.size,
+        "members": members,
+    }
+    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    folder = Path(settings.FEATURES_ROOT) / params.encoder / f"styles-v{STYLE_FORMAT}"
+    return folder / f"{digest}.npz"
+
+
+@lru_cache(maxsize=1)
+def style_photographs(clustering_id: int, clusters: int, size: int) -> tuple[Image.Image, ...]:
+    """The members of the best groups as squares of the picture's size; kept for the next content."""
     best = StyleCluster.objects.filter(clustering=clustering_id, chosen=True)[:clusters]
-    for group in best:
-        members = group.members.select_related("image")
-        images = [open_photograph(member.image) for member in members]
-        groups.append(represent(encoder(encoder_name), images, size=size))
-        photographs.extend(images)
-    style = blend(groups)
-    share = 1.0 / len(photographs)
-    return style, tuple(photographs), (share,) * len(photographs)
+    return tuple(
+        center_square(open_photograph(member.image), size)
+        for group in best
+        for member in group.members.select_related("image")
+    )
 
 
 def transfer_params(recipe: Recipe) -> TransferParams:
@@ -347,12 +475,11 @@ def make_picture(picture_id: int) -> bool:
 def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     began = time.monotonic()
     recipe = picture.recipe
-    if picture.clustering_id is None:
+    if picture.clustering is None:
         raise StyleMissing(f"{picture} was sent to a worker before its word was grouped by style.")
     params = transfer_params(recipe)
-    style, photographs, weights = style_of(
-        picture.clustering_id, recipe.clusters, recipe.encoder, params.pooling, recipe.size
-    )
+    style = style_of(picture.clustering, recipe)
+    photographs = style_photographs(picture.clustering_id, recipe.clusters, recipe.size)
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
@@ -365,7 +492,6 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         photographs,
         params,
         seed=seed,
-        photograph_weights=weights,
         on_step=on_step,
     )
     # Not compressed: files of one size have one length, which says nothing about the word.

@@ -92,10 +92,13 @@ def set_state(stimulus_set: StimulusSet) -> SetState:
 def _stages(stimulus_set: StimulusSet, words: list[Word]) -> dict[int, list[Job]]:
     """Of each word the newest job of each stage and encoder, in the order of the stages."""
     order = [kind.value for kind in Job.Kind]
-    newest: dict[tuple[int, str, str], Job] = {}
-    rows = Job.objects.filter(Q(encoder="") | Q(encoder__in=stimulus_set.encoders()))
+    newest: dict[tuple[int, str, str, int | None], Job] = {}
+    rows = Job.objects.filter(
+        Q(encoder="") | Q(encoder__in=stimulus_set.encoders()),
+        Q(recipe=None) | Q(recipe__in=stimulus_set.recipes.all()),
+    )
     for job in rows.filter(word__in=words).select_related("word").order_by("pk"):
-        newest[job.word_id, job.kind, job.encoder] = job
+        newest[job.word_id, job.kind, job.encoder, job.recipe_id] = job
     stages: dict[int, list[Job]] = defaultdict(list)
     for job in sorted(newest.values(), key=lambda job: (order.index(job.kind), job.encoder)):
         stages[job.word_id].append(job)
@@ -148,7 +151,7 @@ def _stage_share(row: Row) -> float:
     if any(slot.percent for cell in row.cells for slot in cell.slots):
         return 1.0
     kinds = {job.kind: job for job in row.stages}
-    expected = [Job.Kind.EMBED, Job.Kind.CLUSTER]
+    expected = [Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.REPRESENT]
     if row.word.source:
         expected.insert(0, Job.Kind.COLLECT)
     shares = []

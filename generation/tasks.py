@@ -32,6 +32,12 @@ def cluster_word(job_id: int) -> None:
     jobs.advance_all()
 
 
+@shared_task(name=jobs.TASKS[Job.Kind.REPRESENT])
+def represent_word(job_id: int) -> None:
+    pipeline.represent_word(job_id)
+    jobs.advance_all()
+
+
 @shared_task(name=jobs.PICTURE_TASK)
 def stylize_picture(picture_id: int) -> None:
     pipeline.make_picture(picture_id)

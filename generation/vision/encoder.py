@@ -60,7 +60,6 @@ class EncoderSpec:
         has_fc6: whether the first fully connected layer exists.
         style_layers: conv1_1 … conv5_1 (Gatys et al. 2016, section 2.3).
         content_layer: conv4_2 (the same).
-        format: version of the features made with it; raise it when they change.
     """
 
     name: str
@@ -70,7 +69,6 @@ class EncoderSpec:
     has_fc6: bool = False
     style_layers: tuple[str, ...] = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
     content_layer: str = "conv4_2"
-    format: int = 1
 
     @property
     def conv_layers(self) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from generation import jobs
+from generation import forms, jobs
 from generation.models import (
     Clustering,
     ClusterMember,
@@ -109,6 +110,32 @@ def test_many_photographs_at_once(admin_client: Client) -> None:
     text = response.content.decode()
     assert "bad.jpg was not taken" in text
     assert "2 photographs added" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_can_write_while_photographs_are_decoded(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = forms.read_upload
+    depths = []
+
+    def watched(upload: Any) -> Any:
+        depths.append(connection.in_atomic_block)
+        return real(upload)
+
+    monkeypatch.setattr(forms, "read_upload", watched)
+    data = {"text": "木製", "photographs": [png_upload("a.png"), png_upload("b.png")]}
+    admin_client.post(reverse("admin:generation_word_add"), data)
+    assert depths == [False, False]
+
+
+def test_a_word_with_pictures_keeps_its_name(admin_client: Client, full: StimulusSet) -> None:
+    word = full.words.first()
+    page = reverse("admin:generation_word_change", args=[word.pk])
+    admin_client.post(page, {"text": "another word", "gloss": "a gloss"})
+    before = word.text
+    word.refresh_from_db()
+    assert (word.text, word.gloss) == (before, "a gloss")
 
 
 def test_leave_out_asks_and_accept_undoes(admin_client: Client) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from generation import jobs
 from generation.models import Job, SourceImage, State, StimulusSet, StylizedImage, Word
@@ -66,8 +70,14 @@ def test_stages_follow_each_other(
     finish(cluster)
     with django_capture_on_commit_callbacks(execute=True):
         jobs.advance_all()
+    represent = Job.objects.get(kind="represent")
+    assert represent.recipe == stimulus_set.recipes.get()
+    assert sent[1:] == [("generation.represent_word", represent.pk)]
+    finish(represent)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.advance_all()
     pictures = list(stimulus_set.pictures.all())
-    assert sent[1:] == [("generation.stylize_picture", p.pk) for p in pictures]
+    assert sent[2:] == [("generation.stylize_picture", p.pk) for p in pictures]
     assert all(p.clustering_id for p in pictures)
 
 
@@ -119,7 +129,7 @@ def test_who_lost_the_lease_stores_nothing(sent: list[tuple[str, int]]) -> None:
     job = Job.objects.get()
     Job.objects.claim(job.pk, "first")
     Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert Job.objects.give_back_expired() == 1
+    assert jobs.give_back_lost() == 1
     Job.objects.claim(job.pk, "second")
     assert not Job.objects.renew(job.pk, "first")
     assert not Job.objects.finish(job.pk, "first", note="late")
@@ -146,11 +156,109 @@ def test_reconcile_takes_up_what_a_dead_process_of_this_machine_held(
 ) -> None:
     jobs.make(new_set())
     job = Job.objects.get()
+    machine, _slash, process = jobs.owner_name().rpartition("/")
+    number = process.partition("-")[0]
+    # Gone; and a number that another process has taken since.
+    for owner in (f"{machine}/999999999-1", f"{machine}/{number}-1"):
+        assert Job.objects.claim(job.pk, owner)
+        jobs.reconcile()
+        job.refresh_from_db()
+        assert job.state == State.QUEUED
+
+
+def test_a_machine_of_the_same_name_is_another_one(sent: list[tuple[str, int]]) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
     host = jobs.owner_name().partition("/")[0]
-    Job.objects.claim(job.pk, f"{host}/999999999")
+    Job.objects.claim(job.pk, f"{host}/0123456789ab/999999999-1")
     jobs.reconcile()
     job.refresh_from_db()
-    assert job.state == State.QUEUED
+    assert job.state == State.RUNNING
+
+
+def test_a_broker_that_does_not_answer_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(jobs.current_app, "send_task", refuse)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.make(new_set())
+    job = Job.objects.get()
+    assert (job.state, job.sent_at) == (State.QUEUED, None), "it is sent with the next occasion"
+
+
+def test_a_new_attempt_starts_from_nothing(sent: list[tuple[str, int]]) -> None:
+    jobs.make(new_set())
+    job = Job.objects.get()
+    Job.objects.filter(pk=job.pk).update(done=7, total=9)
+    Job.objects.claim(job.pk, "me")
+    job.refresh_from_db()
+    assert (job.done, job.total) == (0, 0)
+
+
+def test_a_status_is_never_written_from_rows_read_too_early(
+    sent: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The set is planned from its row as it is in the database, not as the caller once read it.
+    stimulus_set = new_set()
+    old = StimulusSet.objects.get(pk=stimulus_set.pk)
+    jobs.make(stimulus_set)
+    assert old.status == StimulusSet.Status.DRAFT
+    jobs.plan(old)
+    assert old.status == StimulusSet.Status.MAKING
+
+
+def test_a_word_with_a_source_is_collected_though_photographs_are_there(
+    sent: list[tuple[str, int]],
+) -> None:
+    # Uploaded beside it, or left by a collection that broke off.
+    stimulus_set = new_set(photographs=4, source="samples")
+    jobs.make(stimulus_set)
+    job = Job.objects.get()
+    assert job.kind == Job.Kind.COLLECT
+    Job.objects.claim(job.pk, "me")
+    Job.objects.fail(job.pk, "me", "The network went.")
+    jobs.plan(stimulus_set)
+    assert stimulus_set.status == StimulusSet.Status.FAILED
+    assert stimulus_set.pictures.first().error == "The network went."
+    jobs.make(stimulus_set)
+    finish(Job.objects.get())
+    jobs.plan(stimulus_set)
+    assert Job.objects.filter(kind=Job.Kind.EMBED).exists()
+
+
+def test_a_recipe_stays_as_soon_as_work_with_it_began(sent: list[tuple[str, int]]) -> None:
+    stimulus_set = new_set()
+    recipe = stimulus_set.recipes.get()
+    jobs.start(stimulus_set)
+    assert not recipe.in_use
+    word = stimulus_set.words.get()
+    ClusteringFactory(word=word, fingerprint=word.fingerprint())
+    jobs.plan(stimulus_set)
+    assert Job.objects.get().kind == Job.Kind.REPRESENT
+    assert recipe.in_use
+    with pytest.raises(ValidationError, match="stays as it is"):
+        recipe.full_clean()
+
+
+def test_a_word_with_pictures_keeps_its_name() -> None:
+    word = make_ready_set(words=1, contents=1).words.get()
+    word.gloss = "another gloss"
+    word.full_clean()
+    word.text = "another word"
+    with pytest.raises(ValidationError, match="Add a new word"):
+        word.full_clean()
+
+
+def test_two_photographs_of_one_name_have_files_of_their_own() -> None:
+    # Both asked for the name before either had taken it.
+    storage = default_storage
+    names = [storage._save("photographs/a.png", ContentFile(data)) for data in (b"one", b"two")]
+    assert len(set(names)) == 2
+    assert [Path(storage.path(name)).read_bytes() for name in names] == [b"one", b"two"]
+    assert not [f for f in storage.listdir("photographs")[1] if f.endswith(".part")]
 
 
 def test_reconcile_leaves_a_living_owner_alone(sent: list[tuple[str, int]]) -> None:

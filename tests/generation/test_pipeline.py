@@ -2,13 +2,16 @@
 
 import io
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from PIL import Image
 
 from generation import jobs, pipeline
@@ -35,9 +38,9 @@ pytestmark = pytest.mark.django_db
 def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     network = untrained_encoder(replace(TINY, name="vgg16-hed"))
     monkeypatch.setattr(pipeline, "encoder", lambda _name: network)
-    pipeline.style_of.cache_clear()
+    pipeline.style_photographs.cache_clear()
     yield
-    pipeline.style_of.cache_clear()
+    pipeline.style_photographs.cache_clear()
 
 
 def grain(seed: int, color: tuple[int, int, int]) -> bytes:
@@ -96,7 +99,7 @@ def test_the_same_recipe_and_seed_give_the_same_pixels() -> None:
     call_command("make_stimuli", "small", "--inline")
     first = StylizedImage.objects.get()
     StylizedImage.objects.update(state=State.QUEUED)
-    pipeline.style_of.cache_clear()
+    pipeline.style_photographs.cache_clear()
     assert pipeline.make_picture(first.pk)
     again = StylizedImage.objects.get()
     assert again.sha256 == first.sha256
@@ -124,6 +127,83 @@ def test_a_damaged_photograph_is_named_as_the_reason() -> None:
     with pytest.raises(CommandError, match=r"stored photograph ざらざら #.*Leave it out"):
         call_command("make_stimuli", "small", "--inline")
     assert Job.objects.get(kind="embed").state == State.FAILED
+    SourceImage.objects.filter(pk=image.pk).update(rejected="damaged")
+    call_command("make_stimuli", "small", "--inline")
+
+
+def test_a_photograph_damaged_after_grouping_can_be_left_out() -> None:
+    stimulus_set = small_set()
+    call_command("make_stimuli", "small", "--inline")
+    image = SourceImage.objects.filter(memberships__cluster__chosen=True)[0]
+    image.file.storage.delete(image.file.name)
+    pipeline.style_photographs.cache_clear()
+    content = ContentImage.objects.create(name="new", **photograph(200, (60, 120, 160)))
+    stimulus_set.contents.add(content)
+    with pytest.raises(CommandError, match=r"stored photograph ざらざら #.*Leave it out"):
+        call_command("make_stimuli", "small", "--inline")
+    SourceImage.objects.filter(pk=image.pk).update(rejected="damaged")
+    call_command("make_stimuli", "small", "--inline")
+    old, new = stimulus_set.pictures.order_by("pk")
+    assert old.clustering != new.clustering, "a finished picture keeps the one it came from"
+
+
+def test_the_style_is_made_once_and_again_when_its_file_is_cut() -> None:
+    stimulus_set = small_set()
+    call_command("make_stimuli", "small", "--inline")
+    clustering, recipe = Clustering.objects.get(), stimulus_set.recipes.get()
+    (path,) = pipeline.settings.FEATURES_ROOT.glob("*/styles-v*/*.npz")
+    whole = path.read_bytes()
+    first = pipeline.style_of(clustering, recipe)
+    path.write_bytes(whole[: len(whole) // 2])
+    again = pipeline.style_of(clustering, recipe)
+    assert all((again.grams[layer] == first.grams[layer]).all() for layer in first.layers)
+    assert path.read_bytes() == whole
+    assert "dispersion" in Job.objects.get(kind="represent").note
+
+
+def test_a_recipe_of_another_encoder_is_refused() -> None:
+    stimulus_set = small_set()
+    call_command("make_stimuli", "small", "--inline")
+    recipe = Recipe.objects.create(name="other", encoder="vgg19", size=64)
+    with pytest.raises(pipeline.StyleMissing, match=r"vgg16-hed.*vgg19"):
+        pipeline.style_of(Clustering.objects.get(), recipe)
+    assert stimulus_set.is_ready is False
+
+
+@pytest.mark.parametrize("what", ["job", "picture"])
+def test_what_a_killed_run_held_is_taken_up(what: str) -> None:
+    stimulus_set = small_set()
+    if what == "picture":
+        call_command("make_stimuli", "small", "--inline")
+        StimulusSet.objects.update(status=StimulusSet.Status.MAKING)
+        rows: Any = StylizedImage.objects.all()
+    else:
+        jobs.start(stimulus_set)
+        jobs.plan(stimulus_set)
+        rows = Job.objects.all()
+    dead = f"{jobs.owner_name().rpartition('/')[0]}/999999999-1"
+    rows.update(state=State.RUNNING, owner=dead, lease_until=timezone.now() + timedelta(hours=1))
+    call_command("make_stimuli", "small", "--inline")
+    stimulus_set.refresh_from_db()
+    assert stimulus_set.is_ready
+
+
+def test_a_long_step_keeps_its_row(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LEASE_SECONDS = 0.03
+    renewed = threading.Event()
+
+    class Rows:
+        def renew(self, pk: int, owner: str) -> bool:
+            assert (pk, owner) == (7, "me")
+            renewed.set()
+            return True
+
+    with pipeline.Lease(Rows(), 7, "me"):
+        assert renewed.wait(10)
+    renewed.clear()
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.0)
+    with pipeline.Lease(Rows(), 7, "me"):
+        assert not renewed.wait(0.2), "nothing was heard of it for too long"
 
 
 def test_features_that_cannot_be_read_are_computed_again() -> None:
@@ -132,7 +212,11 @@ def test_features_that_cannot_be_read_are_computed_again() -> None:
     assert image is not None
     first = pipeline.embedding_of(image, "vgg16-hed")
     path = pipeline.feature_path(image.sha256, "vgg16-hed")
-    path.write_bytes(b"half a file")
+    whole = path.read_bytes()
+    for broken in (whole[: len(whole) // 2], whole[:10], b"", b"another file"):
+        path.write_bytes(broken)
+        again = pipeline.embedding_of(image, "vgg16-hed")
+        assert (again.descriptor == first.descriptor).all()
     assert (pipeline.embedding_of(image, "vgg16-hed").descriptor == first.descriptor).all()
 
 
@@ -209,6 +293,8 @@ def test_a_picture_whose_lease_was_lost_stores_nothing(monkeypatch: pytest.Monke
     pipeline.embed_word(Job.objects.get(kind="embed").pk)
     jobs.plan(stimulus_set)
     pipeline.cluster_word(Job.objects.get(kind="cluster").pk)
+    jobs.plan(stimulus_set)
+    pipeline.represent_word(Job.objects.get(kind="represent").pk)
     jobs.plan(stimulus_set)
     picture = stimulus_set.pictures.get()
     pipeline.make_picture(picture.pk)

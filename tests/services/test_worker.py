@@ -43,7 +43,7 @@ def test_a_word_is_added_and_pictures_appear(make_site: Callable[..., Site]) -> 
     site.wait("print(StimulusSet.objects.get().status)", lambda status: status == "ready")
     assert site.shell(STATES) == "done,done,done"
     assert len(pictures_on_disk(site)) == 3
-    assert site.shell("print(Clustering.objects.count(), Job.objects.count())") == "1 2"
+    assert site.shell("print(Clustering.objects.count(), Job.objects.count())") == "1 3"
 
 
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,6 +18,7 @@ from unfold.admin import ModelAdmin, StackedInline
 from generation.models import StimulusSet
 from survey import lifecycle
 from survey.models import Answer, Participation, Study, StudyText, Trial
+from survey.report import raters
 
 DESIGN = [
     "slug",
@@ -67,11 +69,19 @@ class StudyAdmin(ModelAdmin):
         return {} if obj else super().get_prepopulated_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        real = models.Q(participations__simulated=False)
+        # As the report counts them: people with at least one answer.
+        counted = (
+            raters()
+            .filter(study=models.OuterRef("pk"))
+            .order_by()
+            .values("study")
+            .annotate(n=models.Count("pk"))
+            .values("n")
+        )
         return (
             super()
             .get_queryset(request)
-            .annotate(rater_count=models.Count("participations", filter=real))
+            .annotate(rater_count=Coalesce(models.Subquery(counted), 0))
         )
 
     @admin.display(description=_("raters"), ordering="rater_count")

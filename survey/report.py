@@ -2,30 +2,43 @@
 
 Accuracy counts first presentations of main questions only: a question is asked at most once a
 participation (a constraint of Trial), and every question here is a main one.
+
+A word is recognised if guessing would seldom give so many right answers: an exact one-sided binomial
+test against chance, corrected by Holm's method for the number of words of the report, at ALPHA. Cells are
+tested the same way, corrected for the number of cells.
 """
 
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, F, IntegerField, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum
 from django.db.models.expressions import Func
 from django.utils import timezone
 
 from generation.models import StylizedImage
-from survey.models import Answer, Participation, Question, Study
-from survey.stats.accuracy import wilson
+from survey.models import Answer, Participation, ParticipationQuerySet, Question, Study
+from survey.stats.accuracy import chance_level, chance_p_value, holm, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COUNTS = ("correct", "answers", "expected")
+ALPHA = 0.05
 NUMBERS = ("correct", "answers", "accuracy", "chance", "low", "high")
-CSV_COLUMNS = ("level", "word", "content", *NUMBERS)
+CSV_COLUMNS = (
+    *("level", "word", "content", *NUMBERS),
+    # Added later, hence behind.
+    *("kind", "p_value", "p_holm", "above_chance", "study", "include_simulated"),
+    # Of the whole study, in the row "overall" only.
+    *("raters", "finished", "generated_at"),
+)
+
+# How many answers were right, and how many were given to questions of m options.
+Tally = tuple[int, Mapping[int, int]]
 
 
 class JSONLength(Func):
@@ -43,7 +56,11 @@ class JSONLength(Func):
 
 @dataclass(frozen=True)
 class AccuracyRow:
-    """How often the right option was chosen. No answers: accuracy and chance are None, 0 … 1."""
+    """How often the right option was chosen. No answers: accuracy and chance are None, 0 … 1.
+
+    ``p_value`` is that of the exact test against chance, by itself; ``p_holm`` the same corrected for the
+    rows it was tested with (see `corrected`), None where it was not tested with others.
+    """
 
     word: str
     content: str
@@ -53,20 +70,22 @@ class AccuracyRow:
     chance: float | None
     low: float
     high: float
+    p_value: float
+    p_holm: float | None = None
     kind: str = ""
 
     @classmethod
     def of(
         cls,
         correct: int,
-        answers: int,
-        expected: float,
+        options: Mapping[int, int],
         *,
         word: str = "",
         content: str = "",
         kind: str = "",
     ) -> "AccuracyRow":
-        """``expected`` is the sum of 1/m over the answers: what guessing would get right."""
+        """``options`` maps m to the number of answers to questions of m options."""
+        answers = sum(options.values())
         low, high = wilson(correct, answers)
         return cls(
             word=word,
@@ -75,14 +94,16 @@ class AccuracyRow:
             correct=correct,
             answers=answers,
             accuracy=correct / answers if answers else None,
-            chance=expected / answers if answers else None,
+            chance=chance_level(options),
             low=low,
             high=high,
+            p_value=chance_p_value(correct, options),
         )
 
     @property
     def above_chance(self) -> bool:
-        return self.chance is not None and self.low > self.chance
+        """By the corrected test; never for a row that was not tested with others."""
+        return self.p_holm is not None and self.p_holm <= ALPHA
 
     @property
     def level(self) -> int | None:
@@ -90,7 +111,17 @@ class AccuracyRow:
         return None if self.accuracy is None else round(self.accuracy * 10)
 
     def numbers(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in NUMBERS}
+        numbers = {name: getattr(self, name) for name in (*NUMBERS, "p_value")}
+        if self.p_holm is not None:
+            numbers |= {"p_holm": self.p_holm, "above_chance": self.above_chance}
+        return numbers
+
+
+def corrected(rows: Iterable[AccuracyRow]) -> tuple[AccuracyRow, ...]:
+    """The rows with ``p_holm``: Holm's correction over all of them, also those without answers."""
+    rows = tuple(rows)
+    adjusted = holm([row.p_value for row in rows])
+    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
 
 
 @dataclass(frozen=True)
@@ -145,15 +176,43 @@ class Report:
         }
 
     def as_csv(self) -> str:
-        """Words, then cells; numbers in full precision; texts safe to open in a spreadsheet."""
+        """Words, cells, kinds, overall; numbers in full precision; texts safe to open in a spreadsheet.
+
+        Lines end with CRLF (RFC 4180). Truth values are true and false, as in JSON.
+        """
         stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\r\n")
-        writer.writerow(CSV_COLUMNS)
-        for level, rows in (("word", self.words), ("cell", self.cells)):
+        writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\r\n")
+        writer.writeheader()
+        whole = {
+            "raters": self.raters,
+            "finished": self.finished,
+            "generated_at": self.generated_at.isoformat(timespec="seconds"),
+        }
+        for level, rows in (
+            ("word", self.words),
+            ("cell", self.cells),
+            ("kind", self.kinds),
+            ("overall", (self.overall,)),
+        ):
             for row in rows:
-                numbers = ["" if n is None else n for n in row.numbers().values()]
-                writer.writerow([level, safe_cell(row.word), safe_cell(row.content), *numbers])
+                line = {
+                    "level": level,
+                    "word": row.word,
+                    "content": row.content,
+                    **row.numbers(),
+                    "kind": row.kind,
+                    "study": self.study,
+                    "include_simulated": self.include_simulated,
+                    **(whole if level == "overall" else {}),
+                }
+                writer.writerow({name: _csv_value(value) for name, value in line.items()})
         return stream.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return safe_cell(value) if isinstance(value, str) else value
 
 
 def safe_cell(text: str) -> str:
@@ -168,8 +227,15 @@ def _answers(study: Study, include_simulated: bool) -> QuerySet[Answer]:
     return answers
 
 
+def raters(include_simulated: bool = False) -> ParticipationQuerySet:
+    """Who has given at least one answer, in any study."""
+    answers = Answer.objects.filter(trial__participation=OuterRef("pk"))
+    people = Participation.objects.filter(Exists(answers))
+    return people if include_simulated else people.real()
+
+
 def answer_counts(study: Study, include_simulated: bool = False) -> "pd.DataFrame":
-    """One row a (word, content, kind, number of options): word_id, content_id, kind, COUNTS.
+    """One row a (word_id, content_id, kind, options): how many are correct of how many answers.
 
     One query; the database counts.
     """
@@ -185,23 +251,24 @@ def answer_counts(study: Study, include_simulated: bool = False) -> "pd.DataFram
             m=JSONLength("trial__options"),
         )
         .annotate(right=Sum("correct"), answers=Count("pk"))
-        .values_list("word_id", "content_id", "kind", "right", "answers", "m")
+        .values_list("word_id", "content_id", "kind", "m", "right", "answers")
     )
-    rows = [
-        (word, content, kind, right, answers, answers / m)
-        for word, content, kind, right, answers, m in groups
-    ]
-    return pd.DataFrame(rows, columns=["word_id", "content_id", "kind", *COUNTS])
+    columns = ["word_id", "content_id", "kind", "options", "correct", "answers"]
+    return pd.DataFrame(list(groups), columns=columns)
 
 
-def _sums(frame: "pd.DataFrame", *keys: str) -> dict[tuple[Any, ...], tuple[int, int, float]]:
-    totals = frame.groupby(list(keys), sort=False)[list(COUNTS)].sum()
-    return {
-        key if isinstance(key, tuple) else (key,): (int(right), int(answers), float(expected))
-        for key, (right, answers, expected) in zip(
-            totals.index.to_list(), totals.to_numpy().tolist(), strict=True
-        )
-    }
+def _tallies(frame: "pd.DataFrame", *keys: str) -> dict[tuple[Any, ...], Tally]:
+    """The counts summed by these columns, apart for each number of options."""
+    totals = frame.groupby([*keys, "options"], sort=False)[["correct", "answers"]].sum()
+    right: dict[tuple[Any, ...], int] = defaultdict(int)
+    options: dict[tuple[Any, ...], dict[int, int]] = defaultdict(dict)
+    for index, (correct, answers) in zip(
+        totals.index.to_list(), totals.to_numpy().tolist(), strict=True
+    ):
+        *key, m = index if isinstance(index, tuple) else (index,)
+        right[tuple(key)] += int(correct)
+        options[tuple(key)][int(m)] = int(answers)
+    return {key: (right[key], options[key]) for key in options}
 
 
 def build_report(study: Study, include_simulated: bool = False) -> Report:
@@ -226,20 +293,16 @@ def build_report(study: Study, include_simulated: bool = False) -> Report:
         words[word_id], contents[content_id] = word, content
         cells[word_id, content_id] = None
         kinds.add(kind)
-    participations = Participation.objects.filter(study=study)
-    if not include_simulated:
-        participations = participations.real()
-    people = participations.filter(trials__answer__isnull=False).aggregate(
-        raters=Count("pk", distinct=True),
-        finished=Count("pk", distinct=True, filter=Q(finished_at__isnull=False)),
+    people = (
+        raters(include_simulated)
+        .filter(study=study)
+        .aggregate(raters=Count("pk"), finished=Count("pk", filter=Q(finished_at__isnull=False)))
     )
-    by_word = _sums(frame, "word_id")
-    by_cell = _sums(frame, "word_id", "content_id")
-    by_kind = _sums(frame, "kind")
-    nothing = (0, 0, 0.0)
-    total = AccuracyRow.of(
-        int(frame["correct"].sum()), int(frame["answers"].sum()), float(frame["expected"].sum())
-    )
+    by_word = _tallies(frame, "word_id")
+    by_cell = _tallies(frame, "word_id", "content_id")
+    by_kind = _tallies(frame, "kind")
+    nothing: Tally = (0, {})
+    total = AccuracyRow.of(*_tallies(frame).get((), nothing))
     return Report(
         study=study.slug,
         raters=people["raters"],
@@ -248,10 +311,10 @@ def build_report(study: Study, include_simulated: bool = False) -> Report:
         include_simulated=include_simulated,
         generated_at=timezone.now(),
         overall=total,
-        words=tuple(
+        words=corrected(
             AccuracyRow.of(*by_word.get((pk,), nothing), word=text) for pk, text in words.items()
         ),
-        cells=tuple(
+        cells=corrected(
             AccuracyRow.of(
                 *by_cell.get(pair, nothing), word=words[pair[0]], content=contents[pair[1]]
             )

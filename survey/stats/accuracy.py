@@ -1,12 +1,12 @@
-"""Accuracy of a count: Wilson's score interval and the chance level."""
+"""Accuracy of a count: Wilson's interval, the chance level, and the test against chance."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 
 class AccuracyError(ValueError):
-    """Counts, a confidence or numbers of options that cannot be."""
+    """Counts, a confidence, numbers of options or p values that cannot be."""
 
 
 def wilson(correct: int, answers: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -44,19 +44,110 @@ def wilson(correct: int, answers: int, confidence: float = 0.95) -> tuple[float,
     return (low, high)
 
 
-def chance_level(options: Iterable[tuple[int, int]]) -> float | None:
+def chance_level(options: Mapping[int, int]) -> float | None:
     """Accuracy of guessing: the mean of 1/m over answers.
 
-    ``options`` holds pairs (m, n): n answers were given to questions of m options. Returns a value in
+    ``options`` maps m to n: n answers were given to questions of m options. Returns a value in
     (0, 1], or None when there are no answers. Raises AccuracyError for m < 1 or n < 0.
 
-    >>> chance_level([(4, 1), (2, 1)])
+    >>> chance_level({4: 1, 2: 1})
     0.375
     """
-    total, expected = 0, 0.0
-    for m, n in options:
+    answers = _answers(options)
+    return sum(n / m for m, n in options.items()) / answers if answers else None
+
+
+def chance_p_value(correct: int, options: Mapping[int, int]) -> float:
+    """P(at least ``correct`` right answers) if every answer were guessed: the exact, one-sided binomial test.
+
+    Conover (1999), Practical Nonparametric Statistics, 3rd ed., section 3.1. A guess among m options is
+    right with probability 1/m. Where m differs between answers, the number of right ones follows a
+    Poisson-binomial distribution (Wang 1993, Statistica Sinica 3, 295–312), which is summed exactly too,
+    not replaced by a binomial of the mean chance. Answers are taken as independent; answers of one rater are
+    not quite, so the p value is somewhat too small.
+
+    ``options`` maps m to n as in `chance_level`; 0 ≤ correct ≤ number of answers. Returns a value in
+    [0, 1], exact but for rounding (about 1e-12, relatively); 0.0 only where it is too small for a float. No
+    answers say nothing: 1.0. Raises AccuracyError for anything else.
+
+    >>> chance_p_value(2, {4: 2})  # (1/4)²
+    0.0625
+    >>> chance_p_value(1, {4: 1, 2: 1})  # 1 − 3/4 × 1/2
+    0.625
+    """
+    answers = _answers(options)
+    if not 0 <= correct <= answers:
+        raise AccuracyError(
+            f"Expected 0 ≤ correct ≤ answers; came correct {correct}, answers {answers}."
+        )
+    # The largest group is summed by its tail; others, if any, term by term: slow only for thousands of answers.
+    *others, (m, n) = sorted(options.items(), key=lambda group: group[1]) or [(1, 0)]
+    right = [1.0]
+    for other, count in others:
+        right = _convolve(right, _binomial(count, other))
+    return min(1.0, math.fsum(p * _tail(correct - k, n, 1, m) for k, p in enumerate(right)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: adjusted p values, in the order given.
+
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6, 65–70.
+    Rejecting where the adjusted value is at most α keeps the probability of any false rejection among
+    the tests at or below α, whatever their dependence. The i-th smallest of k values (from 0) is multiplied by
+    k − i, never falls below the one before it, and is at most 1.
+
+    ``p_values`` lie in [0, 1]; any number of them. Raises AccuracyError for others.
+
+    >>> [round(p, 3) for p in holm([0.03, 0.01, 0.02])]
+    [0.04, 0.03, 0.04]
+    """
+    wrong = [p for p in p_values if not 0.0 <= p <= 1.0]
+    if wrong:
+        raise AccuracyError(f"Expected p values from 0 to 1; came {wrong[0]}.")
+    adjusted = [0.0] * len(p_values)
+    before = 0.0
+    for i, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        before = max(before, min(1.0, (len(p_values) - i) * p_values[place]))
+        adjusted[place] = before
+    return adjusted
+
+
+def _answers(options: Mapping[int, int]) -> int:
+    for m, n in options.items():
         if m < 1 or n < 0:
             raise AccuracyError(f"Expected m ≥ 1 options and n ≥ 0 answers; came m {m}, n {n}.")
-        total += n
-        expected += n / m
-    return expected / total if total else None
+    return sum(options.values())
+
+
+def _tail(k: int, n: int, a: int, m: int) -> float:
+    """P(X ≥ k) for the number X of right ones among n answers, each right with probability a/m."""
+    if k <= 0:
+        return 1.0
+    if k > n:
+        return 0.0
+    if k * m <= n * a:
+        # Below the mean the other tail is the short one: at least n − k + 1 wrong.
+        return 1.0 - _tail(n - k + 1, n, m - a, m)
+    # The first term by whole numbers, each further one from its neighbour; above the mean they fall.
+    term: float = math.comb(n, k) * a**k * (m - a) ** (n - k) / m**n
+    total = term
+    for j in range(k, n):
+        term *= (n - j) * a / ((j + 1) * (m - a))
+        total += term
+        if term < total * 1e-17:
+            break
+    return min(1.0, total)
+
+
+def _binomial(n: int, m: int) -> list[float]:
+    """P(X = k) for k = 0 … n, each of n answers right with probability 1/m."""
+    return [math.comb(n, k) * (m - 1) ** (n - k) / m**n for k in range(n + 1)]
+
+
+def _convolve(left: Sequence[float], right: Sequence[float]) -> list[float]:
+    """The distribution of a sum of two independent counts."""
+    total = [0.0] * (len(left) + len(right) - 1)
+    for i, p in enumerate(left):
+        for j, q in enumerate(right):
+            total[i + j] += p * q
+    return total

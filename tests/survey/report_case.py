@@ -50,3 +50,19 @@ def build_case() -> Case:
         )
         Answer.objects.create(trial=trial, slot=options.index(chosen))
     return Case(study, pictures)
+
+
+def give_answers(
+    study: Study, picture: StylizedImage, options: list[StylizedImage], right: int, wrong: int
+) -> None:
+    """So many right and wrong answers to the question which of the options the word is, by one new person each."""
+    question, _new = Question.objects.get_or_create(
+        study=study, kind=Question.Kind.CHOOSE_PICTURE, stimulus=picture
+    )
+    ids = [picture.pk, *(p.pk for p in options if p.pk != picture.pk)]
+    for n in range(right + wrong):
+        person = Participation.objects.create(study=study, language="ja")
+        trial = Trial.objects.create(
+            participation=person, question=question, position=1, options=ids, target_slot=0
+        )
+        Answer.objects.create(trial=trial, slot=0 if n < right else 1)

@@ -11,7 +11,9 @@ from django.urls import reverse
 from generation.models import StimulusSet
 from survey import lifecycle
 from survey.models import Answer, Participation, Question, Study, Trial
+from survey.report import build_report
 from tests.factories import StimulusSetFactory, StudyFactory, make_ready_set
+from tests.survey.report_case import build_case
 
 pytestmark = [
     pytest.mark.django_db,
@@ -47,6 +49,23 @@ def test_every_page_opens(admin_client: Client, study: Study, model: Any) -> Non
         page = admin_client.get(reverse(f"{name}_change", args=[row.pk]))
         assert page.status_code == 200
         assert answer.trial.participation.token not in page.content.decode()
+
+
+def test_raters_are_counted_as_in_the_report(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    """People with an answer: of the case's four participations two (see there)."""
+    case, empty = build_case(), StudyFactory()
+    Participation.objects.create(study=empty, language="ja")
+    Participation.objects.create(study=empty, language="ja", simulated=True)
+    address = reverse("admin:survey_study_changelist")
+    with django_assert_max_num_queries(12):
+        page = admin_client.get(address, {"o": "5"})
+    model_admin = page.context["cl"].model_admin
+    counted = [(s.slug, model_admin.raters(s)) for s in page.context["cl"].result_list]
+    assert counted == [(empty.slug, 0), ("small", 2)]
+    assert build_report(case.study).raters == 2
+    assert build_report(empty).raters == 0
 
 
 def form(study: Study, **more: Any) -> dict[str, Any]:

@@ -2,12 +2,14 @@ import json
 import xml.etree.ElementTree as ET
 
 from survey.charts import dot_plot, dot_plot_spec, text_width
-from survey.report import AccuracyRow
+from survey.report import AccuracyRow, corrected
 
-ROWS = (
-    AccuracyRow.of(28, 30, 7.5, word="ふさふさ"),
-    AccuracyRow.of(8, 30, 7.5, word="<b>&木製"),
-    AccuracyRow.of(0, 0, 0.0, word="無"),
+ROWS = corrected(
+    (
+        AccuracyRow.of(28, {4: 30}, word="ふさふさ"),
+        AccuracyRow.of(8, {4: 30}, word="<b>&木製"),
+        AccuracyRow.of(0, {}, word="無"),
+    )
 )
 
 

@@ -1,13 +1,17 @@
 import csv
 import io
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from survey.report import build_report, build_sheet, safe_cell
+from generation.models import StylizedImage
+from survey.models import Study
+from survey.report import AccuracyRow, build_report, build_sheet, corrected, safe_cell
 from survey.stats.accuracy import wilson
-from tests.factories import StudyFactory
-from tests.survey.report_case import build_case
+from tests.factories import StudyFactory, make_ready_set
+from tests.survey.report_case import build_case, give_answers
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +25,10 @@ def test_numbers_of_people() -> None:
     # 1/3, 1/3 and 1/2.
     assert first.chance == pytest.approx(7 / 18)
     assert (first.low, first.high) == wilson(2, 3)
+    # Both, or all three, of two guesses among 3 and one among 2: 1 × 1 + 2 × 2 × 1 ways and 1, of 18.
+    assert first.p_value == pytest.approx(6 / 18)
+    # Three words: the smallest of the p values, the others are 1.
+    assert [row.p_holm for row in report.words] == [1.0, 1.0, 1.0]
     assert (second.correct, second.answers, second.chance) == (0, 1, 0.5)
     assert (third.answers, third.accuracy, third.chance) == (0, None, None)
     assert [row.word for row in report.words] == [case.pictures[i].word.text for i in (0, 2, 4)]
@@ -62,20 +70,49 @@ def test_json_keys() -> None:
     data = build_report(build_case().study).as_json()
     assert list(data)[:5] == ["study", "raters", "answers", "words", "cells"]
     numbers = ["correct", "answers", "accuracy", "chance", "low", "high"]
-    assert list(data["words"][0]) == ["word", *numbers]
-    assert list(data["cells"][0]) == ["word", "content", *numbers]
+    test = ["p_value", "p_holm", "above_chance"]
+    assert list(data["words"][0]) == ["word", *numbers, *test]
+    assert list(data["cells"][0]) == ["word", "content", *numbers, *test]
+    assert list(data["overall"]) == [*numbers, "p_value"]
+    assert list(data["kinds"][0]) == ["kind", *numbers, "p_value"]
     assert data["words"][2]["accuracy"] is None
 
 
-def test_csv_prints_words_then_cells_safely() -> None:
+def test_csv_prints_words_cells_kinds_and_all_safely() -> None:
     case = build_case()
     word = case.pictures[0].word
     word.text = "=1+1"
     word.save()
     rows = list(csv.reader(io.StringIO(build_report(case.study).as_csv())))
-    assert ",".join(rows[0]) == "level,word,content,correct,answers,accuracy,chance,low,high"
-    assert [row[0] for row in rows[1:]] == ["word"] * 3 + ["cell"] * 6
+    assert ",".join(rows[0]).startswith(
+        "level,word,content,correct,answers,accuracy,chance,low,high,kind,"
+    )
+    levels = ["word"] * 3 + ["cell"] * 6 + ["kind"] * 2 + ["overall"]
+    assert [row[0] for row in rows[1:]] == levels
     assert rows[1][1] == "'=1+1"
+
+
+def test_csv_has_what_json_has() -> None:
+    report = build_report(build_case().study, include_simulated=True)
+    data = report.as_json()
+    rows = list(csv.DictReader(io.StringIO(report.as_csv())))
+    *details, overall = rows
+    for name in ("study", "raters", "finished", "generated_at"):
+        assert overall[name] == str(data[name])
+    assert {row["study"] for row in rows} == {"small"}
+    assert {row["include_simulated"] for row in rows} == {"true"}
+    # Raters of the study are not those of a word.
+    assert {row["raters"] for row in details} == {""}
+
+    def as_text(value: Any) -> str:
+        return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+    numbers = [*data["words"], *data["cells"], *data["kinds"], data["overall"]]
+    for row, expected in zip(rows, numbers, strict=True):
+        for name, value in expected.items():
+            assert row[name] == as_text(value), name
+    assert [row["kind"] for row in rows if row["level"] == "kind"] == ["picture", "word"]
+    assert [row["above_chance"] for row in rows[-3:]] == ["", "", ""]
 
 
 @pytest.mark.parametrize("text", ["=a", "+a", "-a", "@a", "\ta"])
@@ -84,10 +121,73 @@ def test_formulas_are_made_text(text: str) -> None:
     assert safe_cell("ふさふさ") == "ふさふさ"
 
 
+def answered_words(counts: Sequence[tuple[int, int]]) -> tuple[Study, list[str]]:
+    """A study of one content, four options, and so many right and wrong answers for each word."""
+    study = StudyFactory(stimulus_set=make_ready_set(len(counts), 1), status="open")
+    pictures = list(StylizedImage.objects.order_by("word_id").select_related("word"))
+    for n, (right, wrong) in enumerate(counts):
+        others = [p for p in pictures if p != pictures[n]][:3]
+        give_answers(study, pictures[n], others, right, wrong)
+    return study, [p.word.text for p in pictures]
+
+
 def test_best_words_first() -> None:
-    report = build_report(build_case().study)
-    assert report.sorted_words == report.words
-    assert report.recognised == ()
+    study, (poor, nobody, best, good, also_good) = answered_words(
+        [(1, 5), (0, 0), (6, 0), (3, 3), (2, 2)]
+    )
+    report = build_report(study)
+    assert [row.word for row in report.words] == [poor, nobody, best, good, also_good]
+    # Ties in the order of words, those without answers last.
+    assert [row.word for row in report.sorted_words] == [best, good, also_good, poor, nobody]
+    assert [row.word for row, _cells in report.table()[1]] == [
+        best,
+        good,
+        also_good,
+        poor,
+        nobody,
+    ]
+
+
+def test_recognised_by_the_exact_test_corrected_for_the_words() -> None:
+    study, (_unlucky, lucky, clear, almost) = answered_words([(1, 5), (2, 0), (6, 0), (4, 2)])
+    report = build_report(study)
+    p_values = {row.word: row.p_value for row in report.words}
+    assert p_values[clear] == 1 / 4**6
+    assert p_values[lucky] == 1 / 4**2
+    # 15 × 9 ways to have four of six, 6 × 3 five, 1 six.
+    assert p_values[almost] == pytest.approx(154 / 4**6)
+    assert p_values[almost] < 0.05, "by itself it would be recognised"
+    p_holm = {row.word: row.p_holm for row in report.words}
+    assert p_holm[clear] == 4 / 4**6
+    assert p_holm[almost] == pytest.approx(3 * 154 / 4**6)
+    assert p_holm[lucky] == 2 / 4**2
+    assert [row.word for row in report.recognised] == [clear]
+    # By Wilson's interval all three would have been.
+    assert [row.word for row in report.words if row.low > 0.25] == [lucky, clear, almost]
+
+
+def test_recognised_best_first() -> None:
+    study, (good, _chance, best) = answered_words([(9, 1), (2, 6), (10, 0)])
+    assert [row.word for row in build_report(study).recognised] == [best, good]
+
+
+def test_cells_are_corrected_among_themselves() -> None:
+    """A study of one content: as many cells as words, the same tests."""
+    study, _words = answered_words([(1, 5), (2, 0), (6, 0), (4, 2)])
+    report = build_report(study)
+    assert [c.p_holm for c in report.cells] == [w.p_holm for w in report.words]
+    assert [c.above_chance for c in report.cells] == [False, False, True, False]
+
+
+def test_correction_counts_every_row() -> None:
+    """Also one that nobody was asked about: whether a word is recognised must not hang on that."""
+    row = AccuracyRow.of(3, {4: 3}, word="a")
+    assert (row.p_value, row.p_holm, row.above_chance) == (1 / 64, None, False)
+    silent = AccuracyRow.of(0, {}, word="b")
+    assert [r.p_holm for r in corrected([row, silent, silent])] == [3 / 64, 1.0, 1.0]
+    assert [r.above_chance for r in corrected([row, silent, silent])] == [True, False, False]
+    assert [r.above_chance for r in corrected([row, *[silent] * 3])] == [False] * 4
+    assert corrected([]) == ()
 
 
 def test_sheet_counts_chosen_of_offered() -> None:

@@ -21,7 +21,7 @@ def test_json_and_csv() -> None:
     assert (data["raters"], data["answers"]) == (2, 4)
     data = json.loads(run("small", "--include-simulated"))
     assert (data["raters"], data["answers"]) == (3, 5)
-    assert len(run("small", "--format", "csv").splitlines()) == 1 + 3 + 6
+    assert len(run("small", "--format", "csv").splitlines()) == 1 + 3 + 6 + 2 + 1
 
 
 def test_unknown_study_names_the_known() -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -6,9 +7,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from generation.models import State
+from generation.models import State, StylizedImage
 from tests.factories import StudyFactory, make_ready_set
-from tests.survey.report_case import build_case
+from tests.survey.report_case import build_case, give_answers
 
 pytestmark = pytest.mark.django_db
 
@@ -54,9 +55,24 @@ def test_page(researcher: Client) -> None:
     assert case.pictures[0].word.text in html
     assert "report_picture" not in html
     assert 'class="target"' in html
+    assert "exact one-sided binomial test" in html
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert "style=" not in html
     assert response.context["report"].answers == 4
+
+
+def test_recognised_words_are_marked(researcher: Client) -> None:
+    study = StudyFactory(stimulus_set=make_ready_set(4, 1), slug="small", status="open")
+    pictures = list(StylizedImage.objects.order_by("word_id").select_related("word"))
+    # Two words are asked about: the corrected p values are 2 / 4⁶ and 1 / 4².
+    give_answers(study, pictures[0], pictures, right=6, wrong=0)
+    give_answers(study, pictures[1], pictures, right=2, wrong=0)
+    html = researcher.get(page()).content.decode()
+    assert "1 of 2" in html
+    heading = r'<th scope="row" lang="ja">\s*'
+    assert re.findall(rf'<tr class="above">\s*{heading}(\w+)', html) == [pictures[0].word.text]
+    assert html.count('class="above"') == 2, "the word's row and its cell"
+    assert "&lt; 0.001" in html
 
 
 def test_simulated_by_switch(researcher: Client) -> None:

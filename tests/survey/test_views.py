@@ -1,15 +1,18 @@
+import hashlib
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 
-from generation.models import ContentImage, StylizedImage, Word
+from generation.models import ContentImage, State, StylizedImage, Word
 from survey import session
 from survey.lifecycle import close_study, open_study
 from survey.models import Answer, Participation, StudyText, Trial
-from tests.factories import RecipeFactory, StudyFactory, WordFactory, make_ready_set
+from tests.factories import ClusteringFactory, StudyFactory, WordFactory, make_ready_set, png
 
 pytestmark = pytest.mark.django_db
 
@@ -265,7 +268,6 @@ def test_queries_stay_few(client, participation, django_assert_max_num_queries):
 
 @pytest.mark.parametrize("kind", ["picture", "word"])
 def test_question_pages_do_not_leak(client, participation, kind):
-    # Ids that could not be mistaken for another number on the page.
     trial = skip_to(participation, kind)
     text = client.get(page_of(participation)).content.decode()
     text = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
@@ -292,24 +294,31 @@ def test_question_pages_do_not_leak(client, participation, kind):
 
 @pytest.mark.parametrize("kind", ["picture", "word"])
 def test_no_id_of_a_picture_or_word_is_sent(client, kind):
-    # Ids so large that they cannot stand in a page by chance.
-    WordFactory(pk=7_000_000)
-    other = make_ready_set(words=1, contents=1).pictures.get()
-    StylizedImage.objects.create(
-        pk=7_000_000,
-        stimulus_set=other.stimulus_set,
-        word=other.word,
-        content=other.content,
-        recipe=RecipeFactory(),
-    )
-    study = open_study(StudyFactory(stimulus_set=make_ready_set(words=4, contents=2)))
-    participation = session.join(study, "en")
+    # Given by hand, as databases count on differently, and so large that they cannot stand in a page by chance.
+    stimulus_set = make_ready_set(words=0, contents=2)
+    words = [WordFactory(pk=7_000_001 + n) for n in range(4)]
+    stimulus_set.words.set(words)
+    contents = list(stimulus_set.contents.all())
+    for n, (word, content) in enumerate(product(words, contents)):
+        data = png()
+        StylizedImage.objects.create(
+            pk=8_000_001 + n,
+            stimulus_set=stimulus_set,
+            word=word,
+            content=content,
+            recipe=stimulus_set.recipes.get(),
+            clustering=ClusteringFactory(word=word),
+            state=State.DONE,
+            file=ContentFile(data, name="picture.png"),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+    participation = session.join(open_study(StudyFactory(stimulus_set=stimulus_set)), "en")
     trial = skip_to(participation, kind)
-    assert min(trial.options) > 7_000_000
+    assert min(trial.options) > 8_000_000
     response = client.get(page_of(participation))
     sent = f"{response.content.decode()}\n{response.headers}"
-    assert str(trial.pk) in sent, "the trial's own id is there"
-    assert not re.search(r"70000\d\d", sent)
+    assert f'value="{trial.pk}"' in sent, "the trial's own id is there"
+    assert not re.search(r"[78]0000\d\d", sent)
 
 
 @pytest.mark.parametrize("kind", ["picture", "word"])

@@ -1,4 +1,4 @@
-// Optional comfort; every page works without it. Digits choose an option, a second click sends nothing twice.
+// Optional comfort; every page works without it. Digits choose an option, a double tap sends once.
 const form = document.querySelector("[data-quiz]");
 if (form) {
   const options = form.querySelectorAll("input[type=radio]");
@@ -9,10 +9,16 @@ if (form) {
       option.focus();
     }
   });
+  // For a moment only: on a stalled network the participant may stop the page and tap again. The server
+  // keeps the first answer, however many come.
+  const pause = 3000;
+  let sent = -Infinity;
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "yes";
+    if (event.timeStamp - sent < pause) event.preventDefault();
+    else sent = event.timeStamp;
   });
   // The page may come back from the browser's memory after "back".
-  window.addEventListener("pageshow", () => delete form.dataset.sent);
+  window.addEventListener("pageshow", () => {
+    sent = -Infinity;
+  });
 }

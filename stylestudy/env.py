@@ -7,6 +7,7 @@ nobody asked for (a typing mistake), stops the start with a message that says wh
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -66,6 +67,28 @@ class Env:
         if not raw:
             return list(default)
         return [part.strip() for part in raw.split(",") if part.strip()]
+
+    def time_zone(self, name: str, default: str) -> str:
+        """A name of the time zone database."""
+        raw = self.text(name, default)
+        try:
+            ZoneInfo(raw)
+        except (KeyError, ValueError, OSError):
+            # Unknown, not a name at all, or a folder of the database such as "Asia".
+            expected = "a name of the IANA time zone database such as Asia/Tokyo or UTC"
+            raise self._wrong(name, raw, expected) from None
+        return raw
+
+    def url(self, name: str, default: str, schemes: Iterable[str]) -> str:
+        """A URL of one of the schemes; ``scheme+driver://`` counts as ``scheme``."""
+        raw = self.text(name, default)
+        scheme, mark, _rest = raw.partition("://")
+        options = sorted(set(schemes), key=lambda name: (name.lower(), name))
+        if not mark or scheme.partition("+")[0] not in options:
+            # What follows the scheme may hold a password: not to be shown.
+            shown = f"{scheme}://…" if mark else raw.rpartition("@")[2]
+            raise self._wrong(name, shown, f"a URL that begins with one of {', '.join(options)}")
+        return raw
 
     def path(self, name: str, default: Path) -> Path:
         raw = self.text(name)

@@ -1,6 +1,5 @@
 """All settings. Each one is an environment variable with a default for one machine; see README."""
 
-import os
 import re
 import secrets
 from pathlib import Path
@@ -9,35 +8,26 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
+from kombu.transport import TRANSPORT_ALIASES
 
 from stylestudy.env import Env
+from stylestudy.keep import kept_secret, private_folder
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Everything the program writes lies under one folder.
+# Everything the program writes lies under one folder. It holds tokens, hashes and sessions.
 VAR_DIR = env.path("STYLESTUDY_VAR_DIR", BASE_DIR / "var")
-
-
-def _secret_key() -> str:
-    """A key made at the first start and kept beside the data, unless one is given."""
-    given = env.text("STYLESTUDY_SECRET_KEY")
-    if given:
-        return given
-    file = VAR_DIR / "secret_key"
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
-    try:
-        # O_EXCL: of two processes starting together only one makes the key.
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
-    key = secrets.token_urlsafe(50)
-    with os.fdopen(handle, "w") as stream:
-        stream.write(key)
-    return key
-
-
-SECRET_KEY = _secret_key()
+try:
+    private_folder(VAR_DIR)
+    # Made at the first start and kept beside the data, unless one is given.
+    SECRET_KEY = env.text("STYLESTUDY_SECRET_KEY") or kept_secret(
+        VAR_DIR / "secret_key", lambda: secrets.token_urlsafe(50)
+    )
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"STYLESTUDY_VAR_DIR must be a folder that this program may write to; {VAR_DIR}: {error}"
+    ) from error
 DEBUG = env.flag("STYLESTUDY_DEBUG", False)
 ALLOWED_HOSTS = env.words("STYLESTUDY_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
@@ -96,13 +86,18 @@ TEMPLATES = [
     },
 ]
 
-DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-try:
-    _database = dj_database_url.parse(DATABASE_URL)
-except ValueError as error:
-    raise ImproperlyConfigured(
-        f"DATABASE_URL must look like postgres://user:password@host/name or sqlite:///path: {error}"
-    ) from None
+DATABASE_URL = env.text("DATABASE_URL")
+if DATABASE_URL:
+    try:
+        _database = dj_database_url.parse(DATABASE_URL)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///path: "
+            f"{error}"
+        ) from None
+else:
+    # Not by way of a URL: a path may hold characters that mean something there.
+    _database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "db.sqlite3")}
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Several processes write: wait for each other, and never fail on a lock upgrade.
     _database["OPTIONS"] = {
@@ -132,7 +127,7 @@ LANGUAGES = [("ja", _("Japanese")), ("en", _("English"))]
 LANGUAGE_CODE = env.choice("STYLESTUDY_LANGUAGE", "ja", [code for code, _name in LANGUAGES])
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-TIME_ZONE = env.text("STYLESTUDY_TIME_ZONE", "Asia/Tokyo")
+TIME_ZONE = env.time_zone("STYLESTUDY_TIME_ZONE", "Asia/Tokyo")
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -167,8 +162,8 @@ MAX_ATTEMPTS = env.number("STYLESTUDY_MAX_ATTEMPTS", 3, low=1, high=100)
 
 # --- Celery ----------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://localhost/")
-LOCAL_BROKER = CELERY_BROKER_URL.startswith("filesystem://localhost/")
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", "filesystem://localhost/", TRANSPORT_ALIASES)
+LOCAL_BROKER = CELERY_BROKER_URL.startswith("filesystem://")
 if LOCAL_BROKER:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "messages"),
@@ -184,6 +179,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "generation.collect_word": {"queue": "io"},
     "generation.embed_word": {"queue": "gpu"},
+    "generation.represent_word": {"queue": "gpu"},
     "generation.stylize_picture": {"queue": "gpu"},
 }
 CELERY_TASK_ACKS_LATE = True

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from stylestudy.processes import worker_command
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,12 +56,14 @@ class Site:
         return self.run("-W", "ignore", "-c", head + code).strip()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "celery", "--app", "stylestudy", "--quiet", "worker"]
-        command += ["--pool", "solo", "--queues", "gpu,io,default", "--loglevel", "INFO"]
-        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         with (self.folder / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
-                command, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+                worker_command(),
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.workers.append(worker)
         return worker

@@ -61,14 +61,55 @@ def _manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Com
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("STYLESTUDY_DEVICE", "gpu"), ("DATABASE_URL", "nonsense"), ("STYLESTUDY_ENCODER", "vgg11")],
+    [
+        ("STYLESTUDY_DEVICE", "gpu"),
+        ("DATABASE_URL", "nonsense"),
+        ("STYLESTUDY_ENCODER", "vgg11"),
+        ("STYLESTUDY_TIME_ZONE", "Nowhere"),
+        ("CELERY_BROKER_URL", "nonsense"),
+        ("STYLESTUDY_VAR_DIR", "/dev/null"),
+    ],
 )
 def test_the_program_does_not_start_with_a_wrong_setting(
     tmp_path: Path, name: str, value: str
 ) -> None:
     result = _manage(tmp_path, "check", **{name: value})
     assert result.returncode != 0
-    assert name in result.stderr
+    assert result.stderr.startswith(f"Wrong setting: {name} must ")
+    # A database's URL may hold a password: it is not shown.
+    assert (value in result.stderr) == (name != "DATABASE_URL")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["Asia", "../UTC", "Asia/Tokio", "asia tokyo"])
+def test_a_time_zone_is_a_name_of_the_database(name: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="IANA time zone database") as caught:
+        Env({"X": name}).time_zone("X", "UTC")
+    assert repr(name) in str(caught.value)
+    assert Env({"X": "Europe/Paris"}).time_zone("X", "UTC") == "Europe/Paris"
+
+
+def test_a_url_has_a_known_scheme_and_its_password_is_not_shown() -> None:
+    def read(value: str) -> str:
+        return Env({"X": value}).url("X", "redis://", ["redis", "sqla"])
+
+    assert read("") == "redis://"
+    assert read("redis://u:p@host/0") == "redis://u:p@host/0"
+    assert read("sqla+sqlite:///a") == "sqla+sqlite:///a"
+    for wrong in ("http://me:secret@host", "me:secret@host", "redis", "red://x"):
+        with pytest.raises(ImproperlyConfigured, match="begins with one of redis, sqla") as caught:
+            read(wrong)
+        assert "secret" not in str(caught.value)
+
+
+def test_the_data_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a#b c%41?d"
+    # A URL would make of this: "a", with the rest as its fragment.
+    result = _manage(tmp_path, "migrate", "--verbosity", "0", STYLESTUDY_VAR_DIR=str(folder))
+    assert result.returncode == 0, result.stderr
+    assert (folder / "db.sqlite3").stat().st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_check_deploy_is_clean_with_production_settings(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Make all pictures of a stimulus set."""
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 
 from generation import jobs
 from generation.models import State, StimulusSet
 from generation.progress import Display, follow, line, measure
+
+# What a shell gives for a program that Ctrl-C has ended.
+INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -19,21 +23,29 @@ class Command(BaseCommand):
             "--inline", action="store_true", help="work in this process instead of the workers"
         )
 
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             stimulus_set = StimulusSet.objects.get(slug=options["set"])
         except StimulusSet.DoesNotExist:
             known = ", ".join(StimulusSet.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"There is no set {options['set']!r}. Sets: {known}.") from None
-        if options["inline"]:
-            self._inline(stimulus_set)
-        else:
-            jobs.make(stimulus_set)
-            self.stdout.write(
-                "Sent to the workers (`make serve` starts one). Ctrl-C stops looking."
-            )
-            follow(stimulus_set, self.stdout, alive=lambda: True)
+        inline = options["inline"]
+        try:
+            if inline:
+                self._inline(stimulus_set)
+            else:
+                self._follow(stimulus_set)
+        except KeyboardInterrupt:
+            kept = "What is done is kept; the same command goes on from there."
+            self.stdout.write(f"\n{f'Stopped. {kept}' if inline else 'The workers go on.'}")
+            sys.exit(INTERRUPTED)
         self._conclude(stimulus_set)
+
+    def _follow(self, stimulus_set: StimulusSet) -> None:
+        jobs.make(stimulus_set)
+        self.stdout.write("Sent to the workers (`make serve` starts one). Ctrl-C stops looking.")
+        follow(stimulus_set, self.stdout, alive=lambda: True)
 
     def _inline(self, stimulus_set: StimulusSet) -> None:
         from generation.inline import run_set

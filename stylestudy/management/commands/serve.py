@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 
 from stylestudy import processes
 
@@ -12,15 +12,22 @@ class Command(BaseCommand):
     help = "Start one web process and one worker; Ctrl-C stops both."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        processes.add_address(parser)
 
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
-        self.stdout.write(f"http://{host}:{port}/ · Ctrl-C stops web and worker")
         try:
+            processes.check_port(host, port)
+            self.stdout.write(f"{processes.base_url(host, port)}/ · Ctrl-C stops web and worker")
+            if hint := processes.hosts_hint(host):
+                self.stdout.write(hint)
+            self.stdout.flush()
             code = processes.serve(host, port)
-        except processes.PortTaken as error:
+        except processes.CannotServe as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            # Ctrl-C while starting, or a second time while stopping: both have ended.
+            return
         if code:
-            raise CommandError("The web process or the worker has ended; its message is above.")
+            raise CommandError(processes.ENDED)

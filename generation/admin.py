@@ -36,6 +36,7 @@ from generation.models import (
     Recipe,
     SourceImage,
     StimulusSet,
+    Style,
     StylizedImage,
     Word,
 )
@@ -284,7 +285,24 @@ class ContentImageAdmin(PictureAdmin):
 
 @admin.register(Recipe)
 class RecipeAdmin(PictureAdmin):
-    list_display = ["name", "encoder", "initial", "size", "evaluations", "used"]
+    list_display = ["name", "preset", "encoder", "color", "statistic", "used"]
+    fieldsets = [
+        (None, {"fields": ["name", "preset", "encoder"]}),
+        (
+            _("instead of the preset's (empty: as the preset has it)"),
+            {
+                "fields": [
+                    "initial",
+                    "color",
+                    "statistic",
+                    "size",
+                    "evaluations",
+                    "content_weight",
+                ]
+            },
+        ),
+        (_("clusters and chance"), {"fields": ["clusters", "cluster_choice", "apart", "seed"]}),
+    ]
 
     @admin.display(description=_("in use"), boolean=True)
     def used(self, recipe: Recipe) -> bool:
@@ -313,7 +331,7 @@ class StimulusSetAdmin(PictureAdmin):
             '<a class="underline" href="{}">{} / {}</a>',
             reverse("generation:set", args=[row.slug]),
             row.wanted().done().count(),
-            row.size(),
+            row.wanted().count(),
         )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -396,6 +414,24 @@ class ClusteringAdmin(ReadOnlyAdmin):
 
 def _short(value: float | None) -> str:
     return "–" if value is None else number_format(f"{value:.4f}")
+
+
+@admin.register(Style)
+class StyleAdmin(ReadOnlyAdmin):
+    list_display = ["thumbnail", "clustering", "recipe", "ranks", "members", "seconds"]
+    list_display_links = ["thumbnail", "clustering"]
+    list_filter = ["clustering__word", "recipe"]
+    list_select_related = ["clustering__word", "recipe"]
+    fields = ["preview", "clustering", "recipe", "ranks", "members", "dispersion", "seconds"]
+    readonly_fields = ["preview"]
+
+    @admin.display(description=_("texture"))
+    def thumbnail(self, row: Style) -> SafeString | str:
+        return thumb(row, link=False, css="large")
+
+    @admin.display(description=_("texture"))
+    def preview(self, row: Style) -> SafeString | str:
+        return thumb(row, size=640, link=False, css="whole")
 
 
 @admin.register(StylizedImage)

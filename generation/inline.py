@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from generation import jobs, pipeline
-from generation.models import Job, StimulusSet
+from generation.models import Clustering, Job, State, StimulusSet, Word
 
 STAGES = {
     Job.Kind.COLLECT: pipeline.collect,
@@ -36,3 +36,30 @@ def run_set(stimulus_set: StimulusSet, after_each: Callable[[], None]) -> None:
             jobs.give_back_lost()
         else:
             return
+
+
+class StageFailed(Exception):
+    """A word's stage ended without a result; the message is its reason."""
+
+
+def cluster(word: Word, encoder: str, on_stage: Callable[[str], None]) -> Clustering:
+    """The word's current clustering, made by the missing stages if it is not there.
+
+    Args:
+        on_stage: called with the name of each stage that is begun.
+
+    Raises:
+        StageFailed: a stage failed, or another process is at work on the word.
+    """
+    jobs.give_back_lost()
+    word.jobs.filter(state=State.FAILED).delete()
+    while (found := Clustering.objects.current(word, encoder)) is None:
+        job = word.jobs.active().first() or jobs.next_stage(word, encoder)
+        if isinstance(job, str):
+            raise StageFailed(job)
+        if job.state == State.RUNNING:
+            raise StageFailed(f"{job} is being done by {job.owner}. Wait for it, then try again.")
+        job.save()
+        on_stage(job.kind)
+        STAGES[Job.Kind(job.kind)](job.pk)
+    return found

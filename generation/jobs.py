@@ -86,10 +86,17 @@ def start(stimulus_set: StimulusSet) -> None:
         _lock(stimulus_set)
         StylizedImage.objects.bulk_create(
             [
-                StylizedImage(stimulus_set=stimulus_set, word=word, content=content, recipe=recipe)
+                StylizedImage(
+                    stimulus_set=stimulus_set,
+                    word=word,
+                    content=content,
+                    recipe=recipe,
+                    variant=variant,
+                )
                 for word in stimulus_set.words.all()
                 for content in stimulus_set.contents.all()
                 for recipe in stimulus_set.recipes.all()
+                for variant in recipe.variants
             ],
             ignore_conflicts=True,
         )
@@ -133,10 +140,13 @@ def _plan_word(pictures: QuerySet[StylizedImage], word: Word, encoder: str) -> N
         return
     clustering = Clustering.objects.current(word, encoder)
     if clustering is None:
-        _write(_next_stage(word, encoder), pictures)
+        _write(next_stage(word, encoder), pictures)
         return
     for recipe in Recipe.objects.filter(pk__in=pictures.values("recipe")):
         of_recipe = pictures.filter(recipe=recipe)
+        # Clusters kept apart: not every word has as many as the recipe allows.
+        found = clustering.clusters.filter(chosen=True).count()
+        of_recipe.filter(variant__gt=found).delete()
         stage = _represent_stage(clustering, recipe)
         if stage is None:
             of_recipe.update(clustering=clustering, sent_at=None)
@@ -171,7 +181,7 @@ def _represent_stage(clustering: Clustering, recipe: Recipe) -> Job | str | None
     )
 
 
-def _next_stage(word: Word, encoder: str) -> Job | str:
+def next_stage(word: Word, encoder: str) -> Job | str:
     """The job to write, or the reason why the word cannot go on."""
     # A word with a source is collected once, whatever was uploaded beside.
     collected = word.jobs.filter(kind=Job.Kind.COLLECT, state=State.DONE).exists()

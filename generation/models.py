@@ -345,48 +345,99 @@ class ClusterMember(models.Model):
 # --- pictures ---------------------------------------------------------------------------------
 
 
+class Preset(models.TextChoices):
+    FAST = "fast", _("fast: for studies, from a synthesized texture")
+    RANDOM_PHASE = "random-phase", _("random phase: where a word has one picture only")
+    PREVIEW = "preview", _("preview: a few seconds a picture")
+    GATYS = "gatys2015", _("Gatys et al. 2015, as published")
+    FIRST_STUDY = "matsuo-yanai", _("the first study, as far as known")
+
+
 class InitialImage(models.TextChoices):
+    TEXTURE = "texture", _("texture synthesized from the style")
     RANDOM_PHASE = "random-phase", _("random phase: the style's spectrum")
     CONTENT = "content", _("the content photograph, as published")
     NOISE = "noise", _("white noise, as published")
+    OVERLAY = "overlay", _("a photograph's own detail: for comparison only, a copy")
+
+
+class Color(models.TextChoices):
+    STYLE = "style", _("the style's")
+    MATCH = "match", _("the content's mean and covariance")
+    HISTOGRAM = "histogram", _("the content's histogram")
+    LUMINANCE = "luminance", _("the content's; only light and dark are restyled")
+
+
+class Statistic(models.TextChoices):
+    GRAM = "gram", _("Gram matrices")
+    MOMENTS = "moments", _("means and deviations of channels")
+    SLICED = "sliced-wasserstein", _("sliced Wasserstein distance")
+
+
+class ClusterChoice(models.TextChoices):
+    BEST = "best", _("large and cohesive")
+    LARGEST = "largest", _("largest")
+    COHESIVE = "most-cohesive", _("most cohesive")
+    NEAREST = "nearest-content", _("one, nearest to the content photograph")
 
 
 class Recipe(models.Model):
-    """How pictures are made. Pictures keep a whole copy of the parameters they were made with."""
+    """How pictures are made. Pictures keep a whole copy of the parameters they were made with.
+
+    Fields left empty are as the preset has them.
+    """
 
     name = models.CharField(_("name"), max_length=80, unique=True)
+    preset = models.CharField(
+        _("preset"), max_length=20, choices=Preset.choices, default=Preset.FAST
+    )
     encoder = models.CharField(
         _("encoder"), max_length=20, choices=ENCODERS, default=default_encoder
     )
     initial = models.CharField(
-        _("initial image"),
-        max_length=20,
-        choices=InitialImage.choices,
-        default=InitialImage.RANDOM_PHASE,
+        _("initial image"), max_length=20, choices=InitialImage.choices, blank=True
+    )
+    color = models.CharField(_("colours"), max_length=20, choices=Color.choices, blank=True)
+    statistic = models.CharField(
+        _("style statistic"), max_length=20, choices=Statistic.choices, blank=True
     )
     size = models.PositiveIntegerField(
         _("picture size"),
-        default=256,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(64), MaxValueValidator(1024)],
-        help_text=_("Side in pixels."),
+        help_text=_("Side in pixels. Empty: as the preset has it, 256 for most."),
     )
     evaluations = models.PositiveIntegerField(
         _("evaluations"),
-        default=28,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(2000)],
         help_text=_("How often the loss and its gradient are computed."),
     )
     content_weight = models.FloatField(
         _("content weight"),
-        default=0.05,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(1e6)],
-        help_text=_("Relative to the style loss; both are normalised."),
+        help_text=_("Against the style loss. Larger: more of the content can be seen."),
     )
     clusters = models.PositiveIntegerField(
         _("clusters"),
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(3)],
-        help_text=_("At most so many of the word's best clusters are blended."),
+        help_text=_("At most so many of the word's clusters are used."),
+    )
+    cluster_choice = models.CharField(
+        _("which clusters"),
+        max_length=20,
+        choices=ClusterChoice.choices,
+        default=ClusterChoice.BEST,
+    )
+    apart = models.BooleanField(
+        _("clusters apart"),
+        default=False,
+        help_text=_("A picture for each cluster, instead of one of all."),
     )
     seed = models.PositiveIntegerField(_("seed"), default=1)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -406,7 +457,16 @@ class Recipe(models.Model):
             return False
         return self.jobs.exists() or self.pictures.exclude(state=State.QUEUED).exists()
 
+    @property
+    def variants(self) -> range:
+        """0 for one blended picture, else the ranks of clusters kept apart."""
+        return range(1, self.clusters + 1) if self.apart else range(1)
+
     def clean(self) -> None:
+        if self.apart and self.cluster_choice == ClusterChoice.NEAREST:
+            raise ValidationError(
+                {"apart": _("Of one nearest cluster there is nothing to keep apart.")}
+            )
         if self.in_use:
             raise ValidationError(
                 _("Pictures were made with this recipe, so it stays as it is. Add a new recipe.")
@@ -454,9 +514,10 @@ class StimulusSet(models.Model):
             recipe__in=self.recipes.all(),
         )
 
-    def size(self) -> int:
-        """How many pictures it has when all are made."""
-        return self.words.count() * self.contents.count() * self.recipes.count()
+    def missing(self) -> bool:
+        """Whether some word, content and recipe have no picture row yet."""
+        there = self.wanted().values("word", "content", "recipe").distinct().count()
+        return there < self.words.count() * self.contents.count() * self.recipes.count()
 
     def encoders(self) -> list[str]:
         return sorted(set(self.recipes.values_list("encoder", flat=True)))
@@ -483,7 +544,7 @@ def picture_path(instance: "StylizedImage", filename: str) -> str:
 class StylizedImage(Work):
     """One picture: a content restyled with a word's style. A row exists before its file does."""
 
-    FRESH: ClassVar = {"progress": 0}
+    FRESH: ClassVar = {"progress": 0, "budget": 0}
 
     stimulus_set = models.ForeignKey(
         StimulusSet, on_delete=models.PROTECT, related_name="pictures", verbose_name=_("set")
@@ -512,6 +573,7 @@ class StylizedImage(Work):
     file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
     progress = models.PositiveIntegerField(_("evaluations so far"), default=0, editable=False)
+    budget = models.PositiveIntegerField(_("evaluations in all"), default=0, editable=False)
     params = models.JSONField(_("parameters"), null=True, blank=True, editable=False)
     seed = models.PositiveBigIntegerField(_("seed"), null=True, blank=True, editable=False)
     content_loss = models.FloatField(_("content loss"), null=True, blank=True, editable=False)
@@ -546,6 +608,47 @@ class StylizedImage(Work):
 
     def __str__(self) -> str:
         return f"{self.word} × {self.content}"
+
+
+class Style(models.Model):
+    """What a word became: the representation of some of its clusters, for one recipe.
+
+    The numbers are in a file that can be made again; the texture shows what they describe.
+    """
+
+    clustering = models.ForeignKey(
+        Clustering, on_delete=models.PROTECT, related_name="styles", verbose_name=_("clustering")
+    )
+    recipe = models.ForeignKey(
+        Recipe, on_delete=models.PROTECT, related_name="styles", verbose_name=_("recipe")
+    )
+    ranks = models.CharField(_("clusters"), max_length=20, help_text=_("Their ranks."))
+    members = models.PositiveIntegerField(_("photographs"))
+    dispersion = models.JSONField(
+        _("dispersion"), help_text=_("By layer: how far the photographs are from their mean.")
+    )
+    texture = models.ImageField(_("texture"), upload_to="textures/", blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    seconds = models.FloatField(_("seconds"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["clustering_id", "recipe_id", "ranks"]
+        verbose_name = _("style")
+        verbose_name_plural = _("styles")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["clustering", "recipe", "ranks"], name="one_style_per_groups"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.clustering.word} · {self.recipe} · {self.ranks}"
+
+    @property
+    def file(self) -> Any:
+        """The texture, by the name that thumbnails ask for."""
+        return self.texture
 
 
 class Job(Work):
@@ -609,6 +712,7 @@ class Job(Work):
 @receiver(post_delete, sender=SourceImage)
 @receiver(post_delete, sender=ContentImage)
 @receiver(post_delete, sender=StylizedImage)
+@receiver(post_delete, sender=Style)
 def delete_file(instance: Any, **kwargs: Any) -> None:
     """A deleted row takes its file along, once the deletion is certain."""
     if instance.file:

@@ -5,16 +5,10 @@ its own. Running it twice, or killing it anywhere, does no harm.
 """
 
 import hashlib
-import io
-import json
 import logging
 import threading
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,8 +16,8 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
-from PIL import Image
 
+from generation import features, styles
 from generation.imagefile import (
     ImageRefused,
     encode_png,
@@ -38,6 +32,7 @@ from generation.models import (
     Job,
     Recipe,
     SourceImage,
+    Style,
     StyleCluster,
     StylizedImage,
     Word,
@@ -45,14 +40,10 @@ from generation.models import (
 from generation.packages import PackageError
 from generation.sources import get_source
 from generation.sources.base import SourceError
-from generation.storage import write_atomically
 from generation.vision.clustering import ClusteringParams, cluster
-from generation.vision.devices import resolve_device
-from generation.vision.encoder import Encoder, load_encoder
 from generation.vision.errors import TooFewImages, VisionError
-from generation.vision.style import Embedding, StyleRepresentation, blend, embed, represent
-from generation.vision.tensors import center_square
-from generation.vision.transfer import Losses, TransferParams, stylize
+from generation.vision.objective import Losses
+from generation.vision.transfer import stylize
 
 logger = logging.getLogger(__name__)
 
@@ -67,20 +58,6 @@ PATIENCE = 1800.0
 # What a person can do something about: the message alone is shown. Anything else is a defect and
 # also goes to the log with its traceback.
 EXPECTED = (VisionError, ImageRefused, SourceError, PackageError, OSError)
-
-# What numpy raises for a stored file that is cut off, empty or something else.
-UNREADABLE = (
-    *(ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
-    VisionError,
-)
-
-
-class StyleMissing(VisionError):
-    """A picture has no style to take on."""
-
-
-class DamagedPhotograph(VisionError):
-    """A stored photograph cannot be read any more."""
 
 
 class LeaseLost(Exception):
@@ -214,69 +191,8 @@ def _embed_word(job: Job, lease: Lease) -> None:
     images = list(job.word.images.accepted())
     for number, image in enumerate(images):
         lease.renew(done=number, total=len(images))
-        embedding_of(image, job.encoder)
+        features.embedding_of(image, job.encoder)
     lease.finish(done=len(images), total=len(images))
-
-
-@lru_cache(maxsize=1)
-def encoder(name: str) -> Encoder:
-    """The encoder on the configured device; one at a time is kept."""
-    weights = {"vgg19": settings.VGG19_WEIGHTS, "vgg16-hed": settings.VGG16_HED_WEIGHTS}[name]
-    return load_encoder(name, weights, str(resolve_device(settings.DEVICE)))
-
-
-def feature_path(sha256: str, encoder_name: str) -> Path:
-    folder = Path(settings.FEATURES_ROOT) / encoder_name / f"v{FEATURE_FORMAT}"
-    return folder / sha256[:2] / f"{sha256}.npz"
-
-
-def embedding_of(image: SourceImage, encoder_name: str) -> Embedding:
-    """Stored features of a photograph, computed if they are not there or cannot be read."""
-    path = feature_path(image.sha256, encoder_name)
-    stored = _stored(path, Embedding.from_arrays)
-    if stored is not None:
-        return stored
-    result = embed(encoder(encoder_name), open_photograph(image))
-    _store(path, result.to_arrays())
-    return result
-
-
-def _stored(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
-    """What a file holds; None if it is not there or cannot be read, so that it is made again."""
-    try:
-        # Opened here: numpy leaves the file of a broken archive open.
-        with path.open("rb") as stream, np.load(stream) as arrays:
-            return read(dict(arrays))
-    except FileNotFoundError:
-        return None
-    except UNREADABLE as error:
-        logger.warning("%s cannot be read (%s); computing it again", path, error)
-        return None
-
-
-def _store(path: Path, arrays: dict[str, Any]) -> None:
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **arrays)
-    write_atomically(path, stream.getvalue())
-
-
-def open_photograph(row: Any) -> Image.Image:
-    """The RGB image of a photograph's row.
-
-    Raises:
-        DamagedPhotograph: the stored file is not there or cannot be read.
-    """
-    try:
-        with row.file.open("rb") as stream:
-            return read_image(stream.read()).image
-    except (ImageRefused, OSError) as error:
-        raise DamagedPhotograph(
-            _(
-                "The stored photograph %(name)s cannot be read: %(why)s "
-                "Leave it out in the admin, then make the pictures again."
-            )
-            % {"name": f"{row} ({row.file.name})", "why": error}
-        ) from error
 
 
 # --- cluster ----------------------------------------------------------------------------------
@@ -304,7 +220,7 @@ def _cluster_word(job: Job, lease: Lease) -> None:
     embeddings = []
     for number, image in enumerate(images):
         lease.renew(done=number, total=len(images))
-        embeddings.append(embedding_of(image, job.encoder))
+        embeddings.append(features.embedding_of(image, job.encoder))
     result = cluster(
         np.stack([e.descriptor for e in embeddings]),
         np.stack([np.concatenate(list(e.nsv.values())) for e in embeddings]),
@@ -353,112 +269,34 @@ def _summary(clustering: Clustering) -> str:
 # --- represent and stylize --------------------------------------------------------------------
 
 
-STYLE_FORMAT = 1
-
-
 def represent_word(job_id: int) -> bool:
-    """Make the style representation of a word's best groups, for one recipe."""
+    """Make the style representations of a word's groups, for one recipe."""
     return _run(Job.objects, job_id, _represent_word)
 
 
 def _represent_word(job: Job, lease: Lease) -> None:
     clustering = Clustering.objects.current(job.word, job.encoder)
     if clustering is None or clustering.fingerprint != job.fingerprint or job.recipe is None:
-        raise StyleMissing(
+        raise styles.StyleMissing(
             _("The photographs of %(word)s have changed meanwhile. Make the pictures again.")
             % {"word": job.word}
         )
-    total = sum(group.size for group in chosen_groups(clustering, job.recipe))
+    wanted = styles.styles_wanted(clustering, job.recipe)
+    params = styles.transfer_params(job.recipe)
+    each = params.texture_evaluations if params.initial == "texture" else 1
+    notes = []
+    for number, groups in enumerate(wanted):
 
-    def on_group(done: int) -> None:
-        lease.renew(done=done, total=total)
+        def on_step(done: int, before: int = number * each) -> None:
+            lease.renew(done=before + done, total=len(wanted) * each)
 
-    style = style_of(clustering, job.recipe, on_group)
-    lease.finish(done=total, total=total, note=_spread(style))
+        notes.append(_made(styles.style_row(clustering, job.recipe, groups, on_step)))
+    lease.finish(done=len(wanted) * each, total=len(wanted) * each, note="\n".join(notes))
 
 
-def _spread(style: StyleRepresentation) -> str:
+def _made(style: Style) -> str:
     mean = sum(style.dispersion.values()) / len(style.dispersion)
     return _("%(n)d photographs, dispersion %(spread).2f") % {"n": style.members, "spread": mean}
-
-
-def chosen_groups(clustering: Clustering, recipe: Recipe) -> list[StyleCluster]:
-    """The best groups, at most as many as the recipe blends."""
-    return list(clustering.clusters.filter(chosen=True)[: recipe.clusters])
-
-
-def style_of(
-    clustering: Clustering, recipe: Recipe, on_group: Callable[[int], None] | None = None
-) -> StyleRepresentation:
-    """The stored style representation, computed if it is not there or cannot be read.
-
-    A clustering is immutable, so the file is named by what it was made of.
-
-    Args:
-        on_group: called with the number of photographs done so far.
-
-    Raises:
-        StyleMissing: the clustering is of another encoder than the recipe.
-        DamagedPhotograph: a member cannot be read.
-    """
-    if clustering.encoder != recipe.encoder:
-        raise StyleMissing(
-            f"The photographs were grouped with {clustering.encoder}, the recipe asks for "
-            f"{recipe.encoder}. Add a new recipe to the set and make the pictures again."
-        )
-    groups = chosen_groups(clustering, recipe)
-    members = [list(group.members.select_related("image")) for group in groups]
-    params = transfer_params(recipe)
-    path = _style_path(params, [[m.image.sha256 for m in group] for group in members])
-    stored = _stored(path, StyleRepresentation.from_arrays)
-    if stored is not None:
-        return stored
-    styles, done = [], 0
-    for group in members:
-        images = [open_photograph(member.image) for member in group]
-        styles.append(
-            represent(encoder(params.encoder), images, params.style_layers, size=params.size)
-        )
-        done += len(images)
-        if on_group is not None:
-            on_group(done)
-    style = blend(styles)
-    _store(path, style.to_arrays())
-    return style
-
-
-def _style_path(params: TransferParams, members: list[list[str]]) -> Path:
-    """Named by everything that the representation depends on."""
-    made_of = {
-        "pooling": params.pooling,
-        "layers": params.style_layers,
-        "size": params.size,
-        "members": members,
-    }
-    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-    folder = Path(settings.FEATURES_ROOT) / params.encoder / f"styles-v{STYLE_FORMAT}"
-    return folder / f"{digest}.npz"
-
-
-@lru_cache(maxsize=1)
-def style_photographs(clustering_id: int, clusters: int, size: int) -> tuple[Image.Image, ...]:
-    """The members of the best groups as squares of the picture's size; kept for the next content."""
-    best = StyleCluster.objects.filter(clustering=clustering_id, chosen=True)[:clusters]
-    return tuple(
-        center_square(open_photograph(member.image), size)
-        for group in best
-        for member in group.members.select_related("image")
-    )
-
-
-def transfer_params(recipe: Recipe) -> TransferParams:
-    return TransferParams(
-        encoder=recipe.encoder,
-        initial=recipe.initial,
-        size=recipe.size,
-        evaluations=recipe.evaluations,
-        content_weight=recipe.content_weight,
-    )
 
 
 def picture_seed(recipe: Recipe, word: Word, content_sha256: str) -> int:
@@ -476,20 +314,21 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     began = time.monotonic()
     recipe = picture.recipe
     if picture.clustering is None:
-        raise StyleMissing(f"{picture} was sent to a worker before its word was grouped by style.")
-    params = transfer_params(recipe)
-    style = style_of(picture.clustering, recipe)
-    photographs = style_photographs(picture.clustering_id, recipe.clusters, recipe.size)
+        raise styles.StyleMissing(
+            f"{picture} was sent to a worker before its word was grouped by style."
+        )
+    params = styles.transfer_params(recipe)
+    groups = styles.groups_for(picture.clustering, recipe, picture.variant, picture.content)
+    style = styles.styling(picture.clustering, recipe, groups)
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
-        lease.renew(progress=evaluation)
+        lease.renew(progress=evaluation, budget=total)
 
     result = stylize(
-        encoder(recipe.encoder),
-        open_photograph(picture.content),
+        features.encoder(params.encoder, params.pooling),
+        features.open_photograph(picture.content),
         style,
-        photographs,
         params,
         seed=seed,
         on_step=on_step,
@@ -503,7 +342,12 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
             file=picture.file.name,
             sha256=pixel_sha256(result.image),
             progress=result.evaluations,
-            params={**params.to_dict(), "clusters": recipe.clusters},
+            budget=result.evaluations,
+            params={
+                **params.to_dict(),
+                "preset": recipe.preset,
+                "clusters": [g.rank for g in groups],
+            },
             seed=seed,
             content_loss=result.content_loss,
             style_loss=result.style_loss,

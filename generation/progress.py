@@ -44,7 +44,7 @@ def measure(stimulus_set: StimulusSet) -> Progress:
     waiting = pictures.filter(state=State.QUEUED, clustering=None)
     open_words = without.filter(pk__in=waiting.values("word")).count()
     running = list(pictures.filter(state=State.RUNNING).with_names()[:4])
-    part = sum(min(1.0, p.progress / max(1, p.recipe.evaluations)) for p in running)
+    part = sum(min(1.0, p.progress / max(1, p.budget)) for p in running)
     seconds = pictures.filter(state=State.DONE).aggregate(mean=Avg("seconds"))["mean"]
     left = (total - done - failed - part) * (seconds or GUESS_PICTURE) + open_words * GUESS_JOB
     jobs = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING)

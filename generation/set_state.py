@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Q
 
-from generation.models import ContentImage, Job, Recipe, State, StimulusSet, StylizedImage, Word
+from generation.models import (
+    ContentImage,
+    Job,
+    Recipe,
+    State,
+    StimulusSet,
+    Style,
+    StylizedImage,
+    Word,
+)
 
 # What the stages before the pictures count for in the bar.
 STAGES_SHARE = 0.15
@@ -36,6 +45,7 @@ class Row:
     stages: list[Job]
     cells: list[Cell]
     photographs: int
+    textures: list[Style]
 
 
 @dataclass(frozen=True)
@@ -63,12 +73,14 @@ def set_state(stimulus_set: StimulusSet) -> SetState:
     stages = _stages(stimulus_set, words)
     pictures = _pictures(stimulus_set)
     photographs = _photographs(words)
+    textures = _textures(words, recipes)
     rows = [
         Row(
             word,
             stages[word.pk],
             [Cell(content, _slots(pictures[word.pk, content.pk], recipes)) for content in contents],
             photographs.get(word.pk, 0),
+            textures[word.pk],
         )
         for word in words
     ]
@@ -121,6 +133,18 @@ def _photographs(words: list[Word]) -> dict[int, int]:
     return dict(counted)
 
 
+def _textures(words: list[Word], recipes: list[Recipe]) -> dict[int, list[Style]]:
+    """What each word became, by its newest clustering."""
+    textures: dict[int, list[Style]] = defaultdict(list)
+    newest: dict[int, int] = {}
+    rows = Style.objects.filter(clustering__word__in=words, recipe__in=recipes).exclude(texture="")
+    for style in rows.select_related("clustering__word", "recipe").order_by("-clustering_id", "pk"):
+        word = style.clustering.word_id
+        if newest.setdefault(word, style.clustering_id) == style.clustering_id:
+            textures[word].append(style)
+    return textures
+
+
 def _slots(pictures: list[StylizedImage], recipes: list[Recipe]) -> list[Slot]:
     """The pictures there are, and an empty place for each recipe that has none yet."""
     slots = [Slot(picture, picture.recipe, _picture_percent(picture)) for picture in pictures]
@@ -133,7 +157,7 @@ def _picture_percent(picture: StylizedImage) -> int:
         return 100
     if picture.state != State.RUNNING:
         return 0
-    return min(99, round(100 * picture.progress / max(1, picture.recipe.evaluations)))
+    return min(99, round(100 * picture.progress / max(1, picture.budget)))
 
 
 def _percent(rows: list[Row], slots: list[Slot]) -> int:

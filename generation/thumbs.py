@@ -7,9 +7,14 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from generation.models import ContentImage, SourceImage, StylizedImage
+from generation.models import ContentImage, SourceImage, Style, StylizedImage
 
-KIND = {SourceImage: "photograph", ContentImage: "content", StylizedImage: "picture"}
+KIND = {
+    SourceImage: "photograph",
+    ContentImage: "content",
+    StylizedImage: "picture",
+    Style: "style",
+}
 
 
 def address(row: Any, size: int) -> str:

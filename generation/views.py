@@ -17,13 +17,14 @@ from django.views.decorators.http import require_GET, require_POST
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from generation import jobs
-from generation.models import ContentImage, SourceImage, StimulusSet, StylizedImage
+from generation.models import ContentImage, SourceImage, StimulusSet, Style, StylizedImage
 from generation.set_state import set_state as state_of
 
 KINDS: dict[str, type[models.Model]] = {
     "photograph": SourceImage,
     "content": ContentImage,
     "picture": StylizedImage,
+    "style": Style,
 }
 SIZES = (96, 160, 320, 640, 1024)
 

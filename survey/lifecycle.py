@@ -63,7 +63,7 @@ def _make_questions(study: Study) -> None:
     stimulus_set = study.stimulus_set
     pictures = list(stimulus_set.wanted().done())
     # A word added after the pictures were made has none yet, though the set says that it is ready.
-    if not stimulus_set.is_ready or len(pictures) < stimulus_set.size():
+    if not stimulus_set.is_ready or stimulus_set.missing():
         raise ValidationError(
             _("The pictures of the set “%(set)s” are not ready yet. Make them first."),
             code="not_ready",

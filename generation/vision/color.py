@@ -1,7 +1,7 @@
 """Mean and covariance of colors, and how to give one picture another's.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer",
-arXiv 1606.05897 (2016), section 3: a linear map x ↦ A x + b of the pixels whose A is the product
+arXiv 1606.05897 (here: Gatys 2016b), section 3: a linear map x ↦ A x + b of the pixels whose A is the product
 of a square root of the target's covariance and the inverse of one of the source's. Any pair of
 square roots gives the same moments. Theirs are the symmetric root or the Cholesky factor in RGB.
 Departure: the Cholesky factor in a basis that begins with luminance. Then the new luminance is
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from generation.vision.errors import BadParams
+from generation.vision.errors import BadImage, BadParams
 from generation.vision.tensors import Array, check_array
 
 #: Standard deviation of a color direction, in [0, 1] units, below which it counts as flat: half of
@@ -95,6 +95,115 @@ def match_color(array: Array, target: ColorMoments) -> Array:
     matrix = to_rgb @ factor @ whiten @ from_rgb
     matched: Array = (array - source.mean) @ matrix.T + target.mean
     return matched
+
+
+def match_histogram(array: Array, target: Array) -> Array:
+    """The picture with the target's distribution of colors, channel by channel.
+
+    Classic histogram matching: the value of rank r takes the target's value of rank r. Where the
+    linear map matches means and covariance only, this matches each channel's whole distribution, but
+    not how channels go together. In luminance, red − green and blue − yellow, not in RGB: channels
+    matched one by one in RGB make colors that neither picture has.
+
+    Equal values stay equal: they take the mean of the target's values of their ranks. (To tell
+    them apart by their place would draw the target's histogram over a gray photograph as a
+    gradient from top to bottom.) So the match is exact where all values differ, and the mean always
+    is. A channel that is flat takes the target's mean.
+
+    Args:
+        array: (H, W, 3) in [0, 1].
+        target: (H', W', 3) in [0, 1]; of another size, its values are interpolated between ranks.
+
+    Returns:
+        (H, W, 3) float64; values may leave [0, 1].
+
+    Raises:
+        BadImage: another shape.
+    """
+    check_array(array)
+    check_array(target)
+    source = array.reshape(-1, 3) @ _OPPONENT.T  # (H · W, 3)
+    wanted = np.sort(target.reshape(-1, 3) @ _OPPONENT.T, axis=0)  # (H' · W', 3)
+    places = np.linspace(0.0, 1.0, len(wanted))
+    ranks = np.linspace(0.0, 1.0, len(source))
+    matched = np.empty_like(source)
+    for channel in range(3):
+        if source[:, channel].std() <= FLAT:
+            matched[:, channel] = wanted[:, channel].mean()
+            continue
+        # Rounded: 0.6 − 0.4 and 0.4 − 0.2 are one level of red − green, but not one float.
+        values = np.round(source[:, channel], 9)
+        _levels, level, counts = np.unique(values, return_inverse=True, return_counts=True)
+        quantiles = np.interp(ranks, places, wanted[:, channel])  # one a rank
+        means = np.add.reduceat(quantiles, np.cumsum(counts) - counts) / counts
+        matched[:, channel] = means[level]
+    result: Array = (matched @ np.linalg.inv(_OPPONENT).T).reshape(array.shape)
+    return result
+
+
+def luminance(array: Array) -> Array:
+    """Light and dark alone.
+
+    Args:
+        array: (H, W, 3) in [0, 1].
+
+    Returns:
+        (H, W, 3) float64, three equal channels.
+
+    Raises:
+        BadImage: another shape.
+    """
+    check_array(array)
+    return np.repeat((array @ LUMA)[:, :, None], 3, axis=2)
+
+
+def match_luminance(array: Array, target: Array) -> Array:
+    """A gray picture with the mean and standard deviation of the target's luminance.
+
+    Gatys 2016b, eq. 10. A flat picture stays flat, at the target's mean.
+
+    Args:
+        array: (H, W, 3) in [0, 1].
+        target: (H', W', 3) in [0, 1].
+
+    Returns:
+        (H, W, 3) float64, three equal channels; values may leave [0, 1].
+
+    Raises:
+        BadImage: another shape.
+    """
+    gray, wanted = luminance(array), luminance(target)
+    spread = float(gray.std())
+    scale = float(wanted.std()) / spread if spread > FLAT else 0.0
+    result: Array = (gray - gray.mean()) * scale + wanted.mean()
+    return result
+
+
+def with_color_of(gray: Array, content: Array) -> Array:
+    """The luminance of one picture with the colors of another (Gatys 2016b, section 4).
+
+    In YIQ terms: Y of the first, I and Q of the second; adding the difference of luminance to all
+    three channels changes Y alone.
+
+    Args:
+        gray: (H, W, 3) in [0, 1]; of a colored one the luminance is taken.
+        content: (H, W, 3) in [0, 1].
+
+    Returns:
+        (H, W, 3) float64; values may leave [0, 1].
+
+    Raises:
+        BadImage: another shape, or pictures of two sizes.
+    """
+    check_array(gray)
+    check_array(content)
+    if gray.shape != content.shape:
+        raise BadImage(
+            f"Expected two pictures of one size, got {gray.shape[:2]} and {content.shape[:2]}. "
+            f"Cut them to one square size first."
+        )
+    result: Array = content + ((gray @ LUMA) - (content @ LUMA))[:, :, None]
+    return result
 
 
 def _whitening(covariance: npt.NDArray[np.float64], flat: float) -> npt.NDArray[np.float64]:

@@ -5,6 +5,12 @@
     covariance, R a texture with the style photographs' spectrum and random phases. It has the
     style's statistics from the first step on, and no photograph's layout. The content's part of
     the variance is bounded below (`LEAST_CONTENT`, `LEAST_CONTRAST`), so that it can be seen.
+``texture``
+    The same with R the texture that was synthesized once from the style representation (`texture`),
+    cropped and mirrored by seed: real shapes, still no photograph.
+``overlay``
+    The same with R a style photograph itself: as fast, but the picture is then a copy of it. For
+    comparison only.
 ``content``
     The content photograph (a published way; it keeps the photograph's own fur and grain).
 ``noise``
@@ -38,8 +44,6 @@ LEAST_CONTENT = 0.35
 #: Standard deviation of luminance, in [0, 1] units, that the coarse content has at least: on a
 #: material without contrast (brushed metal, felt) it would be next to invisible.
 LEAST_CONTRAST = 0.08
-
-STARTS: tuple[str, ...] = ("random-phase", "content", "noise")
 
 
 def low_pass(array: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
@@ -165,6 +169,31 @@ def random_phase_mixture(
     return total
 
 
+def texture_crop(texture: Array, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """A piece of a texture at a random place, mirrored left to right or not.
+
+    Never turned upside down: light comes from above, and bumps would become dents.
+
+    Args:
+        texture: (H', W', 3).
+        size: (H, W), at most as large.
+        rng: seeded generator.
+
+    Raises:
+        BadParams: the texture is smaller.
+    """
+    check_array(texture)
+    room = [have - want for have, want in zip(texture.shape[:2], size, strict=True)]
+    if min(room) < 0:
+        raise BadParams(
+            f"Expected a texture of at least {tuple(size)} pixels, got {texture.shape[:2]}. "
+            f"Synthesize a larger one."
+        )
+    top, left = (int(rng.integers(0, free + 1)) for free in room)
+    piece = texture[top : top + size[0], left : left + size[1]]
+    return piece[:, ::-1] if rng.random() < 0.5 else piece
+
+
 def initial_image(
     start: str,
     content: Array,
@@ -173,22 +202,24 @@ def initial_image(
     *,
     sigma: float,
     seed: int,
+    texture: Array | None = None,
 ) -> Array:
-    """The picture that the optimization starts from; see the module for the three ways.
+    """The picture that the optimization starts from; see the module for the ways.
 
     Args:
-        start: ``random-phase``, ``content`` or ``noise``.
+        start: as in `recipe.STARTS`.
         content: (H, W, 3) in [0, 1].
-        photographs: style photographs of the same size (only for ``random-phase``).
+        photographs: style photographs of the same size (not for ``content`` and ``noise``).
         shares: their weights, summing to 1.
         sigma: Gaussian in pixels that parts low (content) from high (texture).
-        seed: of the phases or the noise.
+        seed: of the phases, the crop or the noise.
+        texture: (H', W', 3) at least as large as the content (only for ``texture``).
 
     Returns:
         (H, W, 3) float64, clipped to [0, 1].
 
     Raises:
-        BadParams: unknown start; no photographs for ``random-phase``; another size.
+        BadParams: unknown start; no photographs or texture where they are needed; another size.
     """
     check_array(content)
     rng = np.random.default_rng(seed)
@@ -196,17 +227,25 @@ def initial_image(
         return np.clip(content, 0.0, 1.0)
     if start == "noise":
         return rng.random(content.shape)
-    if start != "random-phase":
-        raise BadParams(f"Expected a start among {', '.join(STARTS)}, got {start!r}.")
+    if start not in ("random-phase", "texture", "overlay"):
+        raise BadParams(f"There is no start {start!r}.")
     if not photographs:
-        raise BadParams("The random-phase start needs at least one style photograph, got none.")
+        raise BadParams(f"The start {start!r} needs at least one style photograph, got none.")
     if photographs[0].shape != content.shape:
         raise BadParams(
             f"Expected photographs of the content's size {content.shape[:2]}, "
             f"got {photographs[0].shape[:2]}. Cut them to one square size first."
         )
     style = pooled_moments([color_moments(array) for array in photographs], shares)
-    grain = high_pass(random_phase_mixture(photographs, shares, rng), sigma)
+    if start == "random-phase":
+        detail = random_phase_mixture(photographs, shares, rng)
+    elif start == "overlay":
+        detail = photographs[int(np.argmax(shares))]
+    elif texture is not None:
+        detail = texture_crop(texture, content.shape[:2], rng)
+    else:
+        raise BadParams("The start 'texture' needs a synthesized texture, got none.")
+    grain = high_pass(detail, sigma)
     # Coarse content with all of the style's contrast plus the grain on top would have more than
     # the style, and be clipped to black and white: the content takes what the grain leaves.
     total = float(np.trace(style.covariance))

@@ -19,10 +19,7 @@ class Params:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and ``format``, as JSON types only (tuples become lists)."""
-        values = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        values = {key: _plain(value) for key, value in asdict(self).items()}
         return {"format": self.FORMAT, **values}
 
     @classmethod
@@ -46,12 +43,7 @@ class Params:
                 f"{cls.__name__}: unknown key(s) {', '.join(map(repr, unknown))}. "
                 f"Known: {', '.join(known)}."
             )
-        return cls(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in given.items()
-            }
-        )
+        return cls(**{key: _frozen(value) for key, value in given.items()})
 
     def _bad(self, name: str, expected: str) -> BadParams:
         return BadParams(
@@ -73,6 +65,16 @@ class Params:
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:
             raise self._bad(name, f"one of {', '.join(choices)}")
+
+
+def _frozen(value: Any) -> Any:
+    """Lists, as JSON gives them, become tuples."""
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """Tuples become lists, as JSON would make them."""
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 def is_number(value: object) -> bool:

@@ -1,5 +1,7 @@
 """Content, style and their vectors: what the optimization compares and clustering sees.
 
+A style is made of statistics (see `statistics`), the Gram matrix unless another is asked for.
+
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016
 (here: Gatys 2016); Matsuo and Yanai, Neural Style Vectors (here: NSV).
 
@@ -22,40 +24,18 @@ from torch import Tensor
 from generation.vision.encoder import EMBED_SIZE, Encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
 from generation.vision.params import is_number
+from generation.vision.statistics import get_statistic
+from generation.vision.statistics.gram import gram
 from generation.vision.tensors import center_square, to_tensor
 
 Float32 = npt.NDArray[np.float32]
 Float16 = npt.NDArray[np.float16]
 
-STYLE_FORMAT = 1
+STYLE_FORMAT = 2
 EMBEDDING_FORMAT = 1
 
 #: At most so many clusters are blended into one style (the first study's number).
 MAX_BLENDED = 3
-
-
-def gram(features: Tensor) -> Tensor:
-    """Gram matrix of activations, divided by the number of positions.
-
-    Gatys 2016, eq. 3: G_ij = Σ_k F_ik F_jk over positions k. Departure: divided by the number of
-    positions M, so that pictures of different sizes can be averaged and compared; their eq. 4
-    divides by M² later, which is the same (see `gatys_style_loss`).
-
-    Args:
-        features: (N, C, H, W), post-ReLU activations.
-
-    Returns:
-        (N, C, C), symmetric, positive semidefinite, same dtype.
-
-    Raises:
-        BadImage: another number of dimensions.
-    """
-    if features.ndim != 4:
-        raise BadImage(f"Expected activations (N, C, H, W), got {tuple(features.shape)}.")
-    count, channels, height, width = features.shape
-    # (N, C, H, W) → (N, H · W, C): a view, no copy, when memory is channels_last.
-    rows = features.permute(0, 2, 3, 1).reshape(count, height * width, channels)
-    return rows.transpose(1, 2) @ rows / (height * width)
 
 
 def gatys_content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -84,34 +64,37 @@ def relative_loss(values: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class StyleRepresentation:
-    """A style: per layer the mean Gram matrix over photographs.
+    """A style: per layer the mean of a statistic (the Gram matrix) over photographs.
 
     The gradient of Σ_i w_i ‖G − G_i‖² (one common normalizer) equals that of ‖G − Ḡ‖² with the
     weighted mean Ḡ; the two differ by a constant, the dispersion. So a cluster is represented
-    without loss by its mean, and `dispersion` says how far its members are from it.
+    without loss by its mean, and `dispersion` says how far its members are from it. That holds for
+    every statistic whose loss is a squared distance.
 
     Attributes:
         encoder: name of the encoder.
         pooling: the encoder's pooling.
         size: side in pixels at which the photographs were seen.
-        grams: layer → (C, C) float32, each member's Gram divided by its number of positions.
+        targets: layer → float32, the mean statistic; (C, C) for the Gram matrix.
         dispersion: layer → Σ_i w_i ‖G_i − Ḡ‖² / ‖Ḡ‖², at least 0.
         members: number of photographs.
         weights: their weights if one group, or those of the blended groups; they sum to 1.
+        statistic: name of the statistic, as in `statistics.STATISTICS`.
     """
 
     encoder: str
     pooling: str
     size: int
-    grams: Mapping[str, Float32]
+    targets: Mapping[str, Float32]
     dispersion: Mapping[str, float]
     members: int
     weights: tuple[float, ...]
+    statistic: str = "gram"
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers it has."""
-        return tuple(self.grams)
+        return tuple(self.targets)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Plain arrays for ``numpy.savez``; `from_arrays` reads them back."""
@@ -122,9 +105,10 @@ class StyleRepresentation:
             "size": np.array(self.size),
             "members": np.array(self.members),
             "weights": np.array(self.weights, dtype=np.float64),
+            "statistic": np.array(self.statistic),
         }
-        for layer, matrix in self.grams.items():
-            arrays[f"gram/{layer}"] = matrix
+        for layer, target in self.targets.items():
+            arrays[f"target/{layer}"] = target
             arrays[f"dispersion/{layer}"] = np.array(self.dispersion[layer], dtype=np.float64)
         return arrays
 
@@ -142,15 +126,16 @@ class StyleRepresentation:
                     f"Style representation: expected format {STYLE_FORMAT}, got {version}. "
                     f"Represent the cluster again."
                 )
-            layers = [key.removeprefix("gram/") for key in arrays if key.startswith("gram/")]
+            layers = [key.removeprefix("target/") for key in arrays if key.startswith("target/")]
             return cls(
                 encoder=str(arrays["encoder"]),
                 pooling=str(arrays["pooling"]),
                 size=int(arrays["size"]),
-                grams={layer: arrays[f"gram/{layer}"].astype(np.float32) for layer in layers},
+                targets={layer: arrays[f"target/{layer}"].astype(np.float32) for layer in layers},
                 dispersion={layer: float(arrays[f"dispersion/{layer}"]) for layer in layers},
                 members=int(arrays["members"]),
                 weights=tuple(float(weight) for weight in arrays["weights"]),
+                statistic=str(arrays["statistic"]),
             )
         except KeyError as error:
             raise BadStyle(
@@ -179,8 +164,9 @@ def represent(
     weights: Sequence[float] | None = None,
     *,
     size: int = 256,
+    statistic: str = "gram",
 ) -> StyleRepresentation:
-    """The style of one group of photographs: the weighted mean of their raw Gram matrices.
+    """The style of one group of photographs: the weighted mean of their raw statistics.
 
     Args:
         encoder: the encoder the pictures will be optimized with.
@@ -188,6 +174,7 @@ def represent(
         layers: style layers; the encoder's default (conv1_1 … conv5_1) for None.
         weights: one a photograph, at least 0; None: equal.
         size: side in pixels; the size of the pictures to make, so that grain keeps its scale.
+        statistic: name of the statistic.
 
     Raises:
         BadStyle: no photograph, or no layer.
@@ -199,34 +186,36 @@ def represent(
     if not names or "fc6" in names:
         raise BadStyle(f"A style needs convolutional layers, got {list(names)}.")
     shares = shares_of(weights, len(images), "photographs")
+    measure = get_statistic(statistic)
     mean: dict[str, Tensor] = {}
     power = dict.fromkeys(names, 0.0)  # Σ w ‖G‖²
     with torch.inference_mode():
         for image, share in zip(images, shares, strict=True):
             x = to_tensor(center_square(image, size), encoder.device).to(encoder.mean.dtype)
             for layer, values in encoder(x, names).items():
-                matrix = gram(values)[0]
-                power[layer] += share * float(matrix.double().square().sum())
-                mean[layer] = mean[layer] + share * matrix if layer in mean else share * matrix
-    grams = {layer: mean[layer].cpu().to(torch.float32).numpy() for layer in names}
+                one = measure(values)[0]
+                power[layer] += share * float(one.double().square().sum())
+                mean[layer] = mean[layer] + share * one if layer in mean else share * one
+    targets = {layer: mean[layer].cpu().to(torch.float32).numpy() for layer in names}
     return StyleRepresentation(
         encoder=encoder.spec.name,
         pooling=encoder.pooling,
         size=size,
-        grams=grams,
-        dispersion=_dispersion(grams, power),
+        targets=targets,
+        dispersion=_dispersion(targets, power),
         members=len(images),
         weights=shares,
+        statistic=statistic,
     )
 
 
 def blend(
     styles: Sequence[StyleRepresentation], weights: Sequence[float] | None = None
 ) -> StyleRepresentation:
-    """One style from up to three groups: the weighted mean of their mean Grams.
+    """One style from up to three groups: the weighted mean of their means.
 
     Args:
-        styles: 1 to 3 representations of the same encoder, pooling, size and layers.
+        styles: 1 to 3 representations of the same encoder, pooling, size, layers and statistic.
         weights: one a group; None: proportional to the number of members, which makes the blend
             the plain mean over all photographs.
 
@@ -238,7 +227,7 @@ def blend(
         raise BadStyle(f"Expected 1 to {MAX_BLENDED} styles to blend, got {len(styles)}.")
     first = styles[0]
     for other in styles[1:]:
-        for name in ("encoder", "pooling", "size", "layers"):
+        for name in ("encoder", "pooling", "size", "layers", "statistic"):
             if getattr(other, name) != getattr(first, name):
                 raise BadStyle(
                     f"Styles to blend must have the same {name}, got {getattr(first, name)!r} and "
@@ -246,32 +235,33 @@ def blend(
                 )
     given = [float(style.members) for style in styles] if weights is None else weights
     shares = shares_of(given, len(styles), "styles")
-    grams: dict[str, Float32] = {}
+    targets: dict[str, Float32] = {}
     power: dict[str, float] = {}
     for layer in first.layers:
-        total = np.zeros(first.grams[layer].shape, dtype=np.float64)
+        total = np.zeros(first.targets[layer].shape, dtype=np.float64)
         power[layer] = 0.0
         for style, share in zip(styles, shares, strict=True):
-            matrix = style.grams[layer].astype(np.float64)
-            total += share * matrix
-            power[layer] += share * float((matrix**2).sum()) * (1.0 + style.dispersion[layer])
-        grams[layer] = total.astype(np.float32)
+            one = style.targets[layer].astype(np.float64)
+            total += share * one
+            power[layer] += share * float((one**2).sum()) * (1.0 + style.dispersion[layer])
+        targets[layer] = total.astype(np.float32)
     return StyleRepresentation(
         encoder=first.encoder,
         pooling=first.pooling,
         size=first.size,
-        grams=grams,
-        dispersion=_dispersion(grams, power),
+        targets=targets,
+        dispersion=_dispersion(targets, power),
         members=sum(style.members for style in styles),
         weights=shares,
+        statistic=first.statistic,
     )
 
 
-def _dispersion(grams: Mapping[str, Float32], power: Mapping[str, float]) -> dict[str, float]:
+def _dispersion(targets: Mapping[str, Float32], power: Mapping[str, float]) -> dict[str, float]:
     """Σ w ‖G_i − Ḡ‖² / ‖Ḡ‖² = Σ w ‖G_i‖² / ‖Ḡ‖² − 1; rounding may not make it negative."""
     spread: dict[str, float] = {}
-    for layer, matrix in grams.items():
-        norm = float((matrix.astype(np.float64) ** 2).sum())
+    for layer, target in targets.items():
+        norm = float((target.astype(np.float64) ** 2).sum())
         spread[layer] = max(0.0, power[layer] / norm - 1.0) if norm > 0 else 0.0
     return spread
 

@@ -42,7 +42,7 @@ def test_a_study_of_ones_own(chromium: Any, live_server: Any, photographs: list[
     if not Path(settings.VGG16_HED_WEIGHTS).exists():
         pytest.skip("the encoder weights are not there: make weights")
     User.objects.create_superuser("admin", password="a-password")
-    Recipe.objects.create(name="small", size=64, evaluations=3)
+    Recipe.objects.create(name="small", preset="preview", size=64, evaluations=3)
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     problems: list[str] = []
     try:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -20,6 +21,7 @@ from generation.models import (
     SourceImage,
     State,
     StimulusSet,
+    Style,
     StyleCluster,
     StylizedImage,
     Word,
@@ -64,6 +66,15 @@ def full() -> StimulusSet:
         clustering=picture.clustering, cluster=cluster, image=image, order=0, is_medoid=True
     )
     Job.objects.create(kind="embed", word=word, state=State.FAILED, error="No weights.")
+    Style.objects.create(
+        clustering=picture.clustering,
+        recipe=picture.recipe,
+        ranks="1",
+        members=1,
+        dispersion={"conv1_1": 0.1},
+        texture=ContentFile(png(20), name="t.png"),
+        seconds=1.0,
+    )
     return stimulus_set
 
 
@@ -189,7 +200,7 @@ def test_make_again_and_what_is_missing(
 def test_progress_shows_states_and_reasons(admin_client: Client, full: StimulusSet) -> None:
     first, second, third, _fourth = full.pictures.all()
     StylizedImage.objects.filter(pk=first.pk).update(state=State.FAILED, error="No <memory>.")
-    StylizedImage.objects.filter(pk=second.pk).update(state=State.RUNNING, progress=14)
+    StylizedImage.objects.filter(pk=second.pk).update(state=State.RUNNING, progress=14, budget=28)
     for name in ("set", "set-state"):
         text = admin_client.get(reverse(f"generation:{name}", args=[full.slug])).content.decode()
         assert "No &lt;memory&gt;." in text
@@ -197,6 +208,7 @@ def test_progress_shows_states_and_reasons(admin_client: Client, full: StimulusS
         assert "50%" in text
         assert "2 of 4 pictures" in text
         assert reverse("generation:image", args=["picture", third.pk]) in text
+        assert reverse("generation:image", args=["style", Style.objects.get().pk]) in text
         assert "data-working" in text
 
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from PIL import Image
 
-from generation import jobs, pipeline
+from generation import features, jobs, pipeline, styles
 from generation.imagefile import photograph_fields, read_image
 from generation.models import (
     Clustering,
@@ -37,10 +37,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(pipeline, "encoder", lambda _name: network)
-    pipeline.style_photographs.cache_clear()
+    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
+    styles._photographs.cache_clear()
     yield
-    pipeline.style_photographs.cache_clear()
+    styles._photographs.cache_clear()
 
 
 def grain(seed: int, color: tuple[int, int, int]) -> bytes:
@@ -65,7 +65,9 @@ def small_set(photographs: int = 6, contents: int = 1) -> StimulusSet:
     for n in range(contents):
         row = ContentImage.objects.create(name=f"c{n}", **photograph(100 + n, (60, 120, 160)))
         stimulus_set.contents.add(row)
-    stimulus_set.recipes.add(Recipe.objects.create(name="small", size=64, evaluations=3))
+    stimulus_set.recipes.add(
+        Recipe.objects.create(name="small", preset="random-phase", size=64, evaluations=3)
+    )
     return stimulus_set
 
 
@@ -99,7 +101,7 @@ def test_the_same_recipe_and_seed_give_the_same_pixels() -> None:
     call_command("make_stimuli", "small", "--inline")
     first = StylizedImage.objects.get()
     StylizedImage.objects.update(state=State.QUEUED)
-    pipeline.style_photographs.cache_clear()
+    styles._photographs.cache_clear()
     assert pipeline.make_picture(first.pk)
     again = StylizedImage.objects.get()
     assert again.sha256 == first.sha256
@@ -136,7 +138,7 @@ def test_a_photograph_damaged_after_grouping_can_be_left_out() -> None:
     call_command("make_stimuli", "small", "--inline")
     image = SourceImage.objects.filter(memberships__cluster__chosen=True)[0]
     image.file.storage.delete(image.file.name)
-    pipeline.style_photographs.cache_clear()
+    styles._photographs.cache_clear()
     content = ContentImage.objects.create(name="new", **photograph(200, (60, 120, 160)))
     stimulus_set.contents.add(content)
     with pytest.raises(CommandError, match=r"stored photograph ざらざら #.*Leave it out"):
@@ -150,13 +152,14 @@ def test_a_photograph_damaged_after_grouping_can_be_left_out() -> None:
 def test_the_style_is_made_once_and_again_when_its_file_is_cut() -> None:
     stimulus_set = small_set()
     call_command("make_stimuli", "small", "--inline")
-    clustering, recipe = Clustering.objects.get(), stimulus_set.recipes.get()
-    (path,) = pipeline.settings.FEATURES_ROOT.glob("*/styles-v*/*.npz")
+    params = styles.transfer_params(stimulus_set.recipes.get())
+    groups = list(Clustering.objects.get().clusters.filter(chosen=True))
+    (path,) = features.settings.FEATURES_ROOT.glob("*/styles-v*/*.npz")
     whole = path.read_bytes()
-    first = pipeline.style_of(clustering, recipe)
+    first = styles.style_of(groups, params)
     path.write_bytes(whole[: len(whole) // 2])
-    again = pipeline.style_of(clustering, recipe)
-    assert all((again.grams[layer] == first.grams[layer]).all() for layer in first.layers)
+    again = styles.style_of(groups, params)
+    assert all((again.targets[layer] == first.targets[layer]).all() for layer in first.layers)
     assert path.read_bytes() == whole
     assert "dispersion" in Job.objects.get(kind="represent").note
 
@@ -165,8 +168,8 @@ def test_a_recipe_of_another_encoder_is_refused() -> None:
     stimulus_set = small_set()
     call_command("make_stimuli", "small", "--inline")
     recipe = Recipe.objects.create(name="other", encoder="vgg19", size=64)
-    with pytest.raises(pipeline.StyleMissing, match=r"vgg16-hed.*vgg19"):
-        pipeline.style_of(Clustering.objects.get(), recipe)
+    with pytest.raises(styles.StyleMissing, match=r"vgg16-hed.*vgg19"):
+        styles.style_row(Clustering.objects.get(), recipe, [])
     assert stimulus_set.is_ready is False
 
 
@@ -210,14 +213,14 @@ def test_features_that_cannot_be_read_are_computed_again() -> None:
     stimulus_set = small_set()
     image = stimulus_set.words.get().images.first()
     assert image is not None
-    first = pipeline.embedding_of(image, "vgg16-hed")
-    path = pipeline.feature_path(image.sha256, "vgg16-hed")
+    first = features.embedding_of(image, "vgg16-hed")
+    path = features.feature_path(image.sha256, "vgg16-hed")
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], whole[:10], b"", b"another file"):
         path.write_bytes(broken)
-        again = pipeline.embedding_of(image, "vgg16-hed")
+        again = features.embedding_of(image, "vgg16-hed")
         assert (again.descriptor == first.descriptor).all()
-    assert (pipeline.embedding_of(image, "vgg16-hed").descriptor == first.descriptor).all()
+    assert (features.embedding_of(image, "vgg16-hed").descriptor == first.descriptor).all()
 
 
 def test_a_defect_fails_its_row_and_not_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

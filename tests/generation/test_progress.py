@@ -57,10 +57,10 @@ def test_some_failed_and_the_rest_is_done() -> None:
 
 def test_a_picture_half_made_counts_half_and_one_in_the_queue_nothing() -> None:
     stimulus_set = make_ready_set(words=1, contents=2)
-    change(stimulus_set, state=State.QUEUED, progress=14)
+    change(stimulus_set, state=State.QUEUED, progress=14, budget=28)
     change(stimulus_set, 1, state=State.RUNNING)
     found = measure(stimulus_set)
-    # 14 of the 28 evaluations of a recipe.
+    # 14 of 28 evaluations.
     assert found.share == pytest.approx((6 + 4) / (2 * 12 + 4))
     first = stimulus_set.pictures.first()
     assert (found.stage, found.item) == ("stylize", str(first))

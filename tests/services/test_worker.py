@@ -24,7 +24,7 @@ word = Word.objects.create(text="ざらざら")
 for n in range(6):
     SourceImage.objects.create(word=word, rank=n, **photo(n, (150, 110, 70)))
 contents = [ContentImage.objects.create(name=f"c{n}", **photo(100 + n, (90, 120, 160))) for n in range(3)]
-recipe = Recipe.objects.create(name="small", size=64, evaluations=EVALUATIONS)
+recipe = Recipe.objects.create(name="small", preset="random-phase", size=64, evaluations=EVALUATIONS)
 s = StimulusSet.objects.create(slug="small", name="Small")
 s.words.add(word); s.contents.add(*contents); s.recipes.add(recipe)
 jobs.make(s)

@@ -87,7 +87,7 @@ class Command(BaseCommand):
                 stimulus_set.contents.set([self._content(c) for c in samples.CONTENTS])
             if not stimulus_set.recipes.exists():
                 recipe, _new = Recipe.objects.get_or_create(
-                    name="demo", defaults={"encoder": "vgg16-hed", "initial": "random-phase"}
+                    name="demo", defaults={"encoder": "vgg16-hed", "preset": "random-phase"}
                 )
                 stimulus_set.recipes.set([recipe])
         return stimulus_set
@@ -202,5 +202,4 @@ class Command(BaseCommand):
 
 def _is_complete(stimulus_set: StimulusSet) -> bool:
     """Ready, and nothing was added to the set since."""
-    made = stimulus_set.wanted().done().count()
-    return stimulus_set.is_ready and made >= stimulus_set.size()
+    return stimulus_set.is_ready and not stimulus_set.missing()

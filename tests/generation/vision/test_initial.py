@@ -208,8 +208,8 @@ def test_content_start_is_the_content() -> None:
 
 def test_bad_starts_are_refused() -> None:
     content = grainy(12)
-    with pytest.raises(BadParams, match="random-phase, content, noise, got 'overlay'"):
-        initial_image("overlay", content, [content], [1.0], sigma=2.0, seed=0)
+    with pytest.raises(BadParams, match="There is no start 'paste'"):
+        initial_image("paste", content, [content], [1.0], sigma=2.0, seed=0)
     with pytest.raises(BadParams, match="at least one style photograph"):
         initial_image("random-phase", content, [], [], sigma=2.0, seed=0)
     with pytest.raises(BadParams, match="content's size"):

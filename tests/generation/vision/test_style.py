@@ -11,6 +11,7 @@ from torch import Tensor
 
 from generation.vision.encoder import VGG16_HED, VGG19, Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
+from generation.vision.statistics.gram import gram
 from generation.vision.style import (
     Embedding,
     StyleRepresentation,
@@ -18,7 +19,6 @@ from generation.vision.style import (
     embed,
     gatys_content_loss,
     gatys_style_loss,
-    gram,
     layer_style_vector,
     neural_style_vector,
     relative_loss,
@@ -208,7 +208,7 @@ def test_representation_is_the_weighted_mean_gram(encoder: Encoder) -> None:
     assert (style.members, style.size, style.weights) == (3, 32, (0.125, 0.25, 0.625))
     one, two, three = (g.numpy() for g in single_grams(encoder, images, "conv3_1"))
     expected = (one + 2 * two + 5 * three) / 8
-    np.testing.assert_allclose(style.grams["conv3_1"], expected, rtol=1e-6)
+    np.testing.assert_allclose(style.targets["conv3_1"], expected, rtol=1e-6)
     spread = sum(
         w * ((g - expected) ** 2).sum()
         for w, g in zip(style.weights, (one, two, three), strict=True)
@@ -243,13 +243,15 @@ def test_blend_by_size_is_the_mean_over_all_photographs(encoder: Encoder) -> Non
     assert blended.members == 5
     assert blended.weights == pytest.approx((0.6, 0.4))
     for layer in whole.layers:
-        np.testing.assert_allclose(blended.grams[layer], whole.grams[layer], rtol=1e-5)
+        np.testing.assert_allclose(blended.targets[layer], whole.targets[layer], rtol=1e-5)
         assert blended.dispersion[layer] == pytest.approx(whole.dispersion[layer], rel=1e-3)
 
 
 def test_blend_with_weights_and_one_alone(encoder: Encoder) -> None:
     parts = [represent(encoder, [image], size=32) for image in photographs(2)]
-    np.testing.assert_array_equal(blend(parts, [0, 1]).grams["conv4_1"], parts[1].grams["conv4_1"])
+    np.testing.assert_array_equal(
+        blend(parts, [0, 1]).targets["conv4_1"], parts[1].targets["conv4_1"]
+    )
     assert parts[0].dispersion == dict.fromkeys(parts[0].layers, pytest.approx(0.0, abs=1e-6))
 
 
@@ -283,8 +285,8 @@ def test_bad_styles_are_refused(encoder: Encoder) -> None:
     with pytest.raises(BadStyle, match="1 to 3 styles to blend, got 4"):
         blend([small] * 4)
     arrays = small.to_arrays()
-    with pytest.raises(BadStyle, match="expected format 1, got 2"):
-        StyleRepresentation.from_arrays({**arrays, "format": np.array(2)})
+    with pytest.raises(BadStyle, match="expected format 2, got 3"):
+        StyleRepresentation.from_arrays({**arrays, "format": np.array(3)})
     del arrays["encoder"]
     with pytest.raises(BadStyle, match="'encoder' is missing"):
         StyleRepresentation.from_arrays(arrays)

@@ -1,6 +1,8 @@
 """The optimization: gradients, budget, determinism, refusals. Untrained tiny encoder, 32 px."""
 
+import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,22 +13,20 @@ from PIL import Image
 from torch import Tensor
 
 from generation.vision.encoder import TINY, Encoder, untrained_encoder
-from generation.vision.errors import BadParams, BadStyle, Diverged
+from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged
+from generation.vision.objective import Losses, Objective, Region, total_variation
+from generation.vision.optimize import minimize
+from generation.vision.recipe import PRESETS, TransferParams, get_preset
+from generation.vision.statistics.gram import gram
 from generation.vision.style import (
     StyleRepresentation,
     gatys_content_loss,
     gatys_style_loss,
-    gram,
     represent,
 )
-from generation.vision.tensors import to_image, to_tensor
-from generation.vision.transfer import (
-    Losses,
-    Objective,
-    TransferParams,
-    minimize,
-    stylize,
-)
+from generation.vision.tensors import center_square, to_array, to_image, to_tensor
+from generation.vision.texture import synthesize, texture_size
+from generation.vision.transfer import Styling, stylize
 
 
 def params(**changes: Any) -> TransferParams:
@@ -92,7 +92,7 @@ def test_terms_add_up_and_published_form_is_eq_1_4_5_7(
     features = encoder(x, [*recipe.style_layers, "conv4_2"])
     target = encoder(content, ["conv4_2"])["conv4_2"]
     layers = {
-        layer: gatys_style_loss(gram(features[layer])[0], torch.from_numpy(style.grams[layer]))
+        layer: gatys_style_loss(gram(features[layer])[0], torch.from_numpy(style.targets[layer]))
         for layer in recipe.style_layers
     }
     assert losses.layers == {k: pytest.approx(v.item(), rel=1e-5) for k, v in layers.items()}
@@ -126,8 +126,8 @@ def test_objective_refuses_what_does_not_go_together(
     recipe = params(style_layers=("conv1_1", "conv3_2"), style_weights=(1, 1))
     with pytest.raises(BadStyle, match=r"but not conv3_2"):
         Objective(encoder, content, style, recipe)
-    style.grams["conv1_1"].resize((2, 8), refcheck=False)
-    with pytest.raises(BadStyle, match=r"conv1_1: expected \(4, 4\), got \(2, 8\)"):
+    style.targets["conv1_1"].resize((2, 8), refcheck=False)
+    with pytest.raises(BadStyle, match=r"conv1_1: expected 4 channels, got \(2, 8\)"):
         Objective(encoder, content, style, params())
 
 
@@ -151,7 +151,7 @@ def test_fc6_is_no_layer_of_a_transfer() -> None:
 
 def bowl(x: Tensor) -> tuple[Tensor, Losses]:
     total = ((x - 0.25).square() * torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1, 1)).sum()
-    return total, Losses(total.item(), 0.0, total.item(), 0.0, {})
+    return total, Losses(total.item(), 0.0, total.item(), 0.0, 0.0, {})
 
 
 def test_minimize_finds_a_known_minimum() -> None:
@@ -180,34 +180,57 @@ def test_best_pixels_are_kept_not_the_last() -> None:
     def worse_each_time(x: Tensor) -> tuple[Tensor, Losses]:
         seen.append(x.detach().clone())
         total = x.sum() * 0 + float(len(seen))
-        return total, Losses(total.item(), 0, 0, 0, {})
+        return total, Losses(total.item(), 0, 0, 0, 0, {})
 
     found = minimize(worse_each_time, start, evaluations=5, history=5)
     assert found.best_evaluation == 1
     assert torch.equal(found.pixels, start)
 
 
-@pytest.mark.parametrize("at", [1, 4])
-def test_nan_is_named_with_its_evaluation(at: int) -> None:
-    count = 0
+def breaks_at(*numbers: int) -> Callable[[Tensor], tuple[Tensor, Losses]]:
+    """A bowl whose loss is no number at some calls, counted from 1."""
+    calls = itertools.count(1)
 
-    def breaks(x: Tensor) -> tuple[Tensor, Losses]:
-        nonlocal count
-        count += 1
-        total, _ = bowl(x)
-        if count == at:
+    def objective(x: Tensor) -> tuple[Tensor, Losses]:
+        total, _losses = bowl(x)
+        if next(calls) in numbers:
             total = total * torch.nan
-        return total, Losses(total.item(), 0, 0, 0, {})
+        return total, Losses(total.item(), 0, 0, 0, 0, {})
 
+    return objective
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_after_a_nan_it_goes_on_once_with_smaller_steps(optimizer: str) -> None:
+    start = torch.rand(1, 3, 4, 4)
+    found = minimize(breaks_at(4), start, evaluations=30, optimizer=optimizer)
+    assert (len(found.curve), found.restarts) == (30, 1)
+    assert np.isfinite(found.curve).all()
+    assert min(found.curve) < found.curve[0]
+    assert minimize(bowl, start, evaluations=3, optimizer=optimizer).restarts == 0
+
+
+@pytest.mark.parametrize(("numbers", "at"), [((1,), 1), ((4, 7), 6)])
+def test_a_second_nan_or_one_at_the_start_is_named_with_its_evaluation(
+    numbers: tuple[int, ...], at: int
+) -> None:
+    # The fourth call gave no evaluation, so the seventh is the sixth.
     with pytest.raises(Diverged, match=f"Evaluation {at} of 9: expected a finite") as caught:
-        minimize(breaks, torch.rand(1, 3, 4, 4), evaluations=9, history=5)
+        minimize(breaks_at(*numbers), torch.rand(1, 3, 4, 4), evaluations=9, history=5)
     assert caught.value.evaluation == at
+
+
+def test_adam_finds_a_known_minimum() -> None:
+    found = minimize(
+        bowl, torch.rand(1, 3, 6, 6), evaluations=300, optimizer="adam", learning_rate=0.02
+    )
+    torch.testing.assert_close(found.pixels, torch.full((1, 3, 6, 6), 0.25), atol=1e-2, rtol=0)
 
 
 def test_infinite_gradient_of_a_finite_loss_is_named() -> None:
     def root(x: Tensor) -> tuple[Tensor, Losses]:
         total = x.sqrt().sum()  # slope 1 / (2 √0) at the start
-        return total, Losses(total.item(), 0, 0, 0, {})
+        return total, Losses(total.item(), 0, 0, 0, 0, {})
 
     with pytest.raises(Diverged, match="finite loss and gradient"):
         minimize(root, torch.zeros(1, 3, 4, 4), evaluations=3, history=5)
@@ -217,16 +240,17 @@ def test_infinite_gradient_of_a_finite_loss_is_named() -> None:
 
 
 def run(encoder: Encoder, style: StyleRepresentation, **changes: Any) -> Any:
-    arguments = {"seed": 3, "photograph_weights": [1.0, 2.0], "on_step": None}
+    arguments = {"seed": 3, "on_step": None, "mask": None, "background": None}
     for key in list(changes):
         if key in arguments:
             arguments[key] = changes.pop(key)
-    return stylize(
-        encoder, scene(), style, [photograph(1), photograph(2)], params(**changes), **arguments
+    styling = Styling(
+        [photograph(1), photograph(2)], [1.0, 2.0], style, changes.pop("texture", None)
     )
+    return stylize(encoder, scene(), styling, params(**changes), **arguments)
 
 
-@pytest.mark.parametrize("initial", ["random-phase", "content", "noise"])
+@pytest.mark.parametrize("initial", ["random-phase", "content", "noise", "overlay"])
 def test_a_picture_comes_out_better_than_its_start(
     encoder: Encoder, style: StyleRepresentation, initial: str
 ) -> None:
@@ -263,9 +287,12 @@ def test_correlation_with_the_photographs_is_reported(
 ) -> None:
     result = run(encoder, style)
     assert abs(result.high_frequency_correlation) < 0.3
-    assert result.shifted_correlation >= result.high_frequency_correlation
     copied = stylize(
-        encoder, photograph(1), style, [photograph(1)], params(initial="content"), seed=0
+        encoder,
+        photograph(1),
+        Styling([photograph(1)], representation=style),
+        params(initial="content"),
+        seed=0,
     )
     assert copied.high_frequency_correlation > 0.5
 
@@ -273,10 +300,13 @@ def test_correlation_with_the_photographs_is_reported(
 def test_no_photographs_are_needed_to_start_from_the_content(
     encoder: Encoder, style: StyleRepresentation
 ) -> None:
-    result = stylize(encoder, scene(), style, [], params(initial="content"), seed=0)
+    alone = Styling(representation=style)
+    result = stylize(encoder, scene(), alone, params(initial="content"), seed=0)
     assert result.high_frequency_correlation == 0.0
     with pytest.raises(BadParams, match="at least one style photograph"):
-        stylize(encoder, scene(), style, [], params(), seed=0)
+        stylize(encoder, scene(), alone, params(), seed=0)
+    with pytest.raises(BadStyle, match="needs its photographs"):
+        stylize(encoder, scene(), alone, params(initial="content", color="match"), seed=0)
 
 
 def test_a_callback_may_cancel(encoder: Encoder, style: StyleRepresentation) -> None:
@@ -314,12 +344,145 @@ def test_bad_seeds_are_refused(encoder: Encoder, style: StyleRepresentation, see
         run(encoder, style, seed=seed)
 
 
+def test_color_matched_to_the_content_keeps_its_mean(encoder: Encoder) -> None:
+    square = np.asarray(scene().crop((4, 0, 44, 40)).resize((32, 32)), dtype=float)
+    blue = Styling([Image.fromarray(np.uint8(np.random.default_rng(1).random((40, 40, 3)) * 90))])
+    means = {}
+    for color in ("style", "match", "histogram", "luminance"):
+        result = stylize(encoder, scene(), blue, params(color=color), seed=1)
+        means[color] = np.asarray(result.image, dtype=float).mean(axis=(0, 1))
+    away = {c: float(np.abs(m - square.mean(axis=(0, 1))).max()) for c, m in means.items()}
+    assert all(away[c] < 0.5 * away["style"] for c in ("match", "histogram", "luminance")), away
+
+
+def test_luminance_only_keeps_the_colors(encoder: Encoder, style: StyleRepresentation) -> None:
+    result = run(encoder, style, color="luminance")
+    content = to_array(center_square(scene(), 32))
+    got = to_array(result.image)
+    # Differences of channels are color; only clipping at black and white may change them.
+    inside = ((got > 0.02) & (got < 0.98)).all(axis=2)
+    assert inside.mean() > 0.5
+    for a, b in ((0, 1), (1, 2)):
+        wanted = content[:, :, a] - content[:, :, b]
+        difference = got[:, :, a] - got[:, :, b] - wanted
+        assert np.abs(difference[inside]).max() < 0.01
+
+
+def half_mask() -> Image.Image:
+    mask = Image.new("L", scene().size, 0)
+    mask.paste(255, (0, 0, 24, 40))
+    return mask
+
+
+def test_outside_the_mask_the_content_stays(encoder: Encoder, style: StyleRepresentation) -> None:
+    result = run(encoder, style, mask=half_mask())
+    content, got = center_square(scene(), 32), result.image
+    right = (18, 0, 32, 32)
+    assert got.crop(right).tobytes() == content.crop(right).tobytes()
+    assert got.crop((0, 0, 14, 32)).tobytes() != content.crop((0, 0, 14, 32)).tobytes()
+    assert min(result.curve) < result.curve[0]
+
+
+def test_a_background_takes_its_own_style(encoder: Encoder, style: StyleRepresentation) -> None:
+    red, blue = (Styling([Image.new("RGB", (40, 40), c)]) for c in ((200, 30, 30), (30, 30, 200)))
+    result = stylize(
+        encoder,
+        scene(),
+        red,
+        params(content_weight=0.0, evaluations=30),
+        seed=1,
+        mask=half_mask(),
+        background=blue,
+    )
+    got = np.asarray(result.image, dtype=float)
+    left, right = got[:, :14].mean(axis=(0, 1)), got[:, 18:].mean(axis=(0, 1))
+    assert left[0] - left[2] > 40
+    assert right[2] - right[0] > 40
+
+
+def test_masks_that_do_not_fit_are_refused(encoder: Encoder, style: StyleRepresentation) -> None:
+    with pytest.raises(BadImage, match="mode L and the photograph's size"):
+        run(encoder, style, mask=Image.new("L", (8, 8)))
+    with pytest.raises(BadImage, match="The region is empty"):
+        run(encoder, style, mask=Image.new("L", scene().size, 0))
+    with pytest.raises(BadParams, match="needs a mask"):
+        run(encoder, style, background=Styling([photograph(3)]))
+
+
+def test_a_mask_of_all_ones_equals_no_mask(encoder: Encoder, style: StyleRepresentation) -> None:
+    x = torch.rand(1, 3, 32, 32)
+    content = torch.rand(1, 3, 32, 32)
+    whole = [Region(style, torch.ones(32, 32))]
+    plain = Objective(encoder, content, style, params())(x)[1]
+    guided = Objective(encoder, content, whole, params())(x)[1]
+    assert guided.total == pytest.approx(plain.total, rel=1e-5)
+    assert guided.layers == pytest.approx(plain.layers, rel=1e-5)
+
+
+def test_coarse_sizes_come_first(encoder: Encoder, style: StyleRepresentation) -> None:
+    seen: list[tuple[int, int]] = []
+    recipe = params(size=64, evaluations=5, coarse=((32, 4),))
+    result = stylize(
+        encoder,
+        scene(),
+        Styling([photograph(1)]),
+        recipe,
+        seed=1,
+        on_step=lambda number, total, _losses: seen.append((number, total)),
+    )
+    assert seen == [(n, 9) for n in range(1, 10)]
+    assert result.initial.size == (32, 32)
+    assert result.image.size == (64, 64)
+
+
+@pytest.mark.parametrize("statistic", ["moments", "sliced-wasserstein"])
+def test_other_statistics_are_minimized_too(encoder: Encoder, statistic: str) -> None:
+    styling = Styling([photograph(1), photograph(2)])
+    result = stylize(encoder, scene(), styling, params(statistic=statistic), seed=1)
+    assert min(result.curve) < 0.8 * result.curve[0]
+    style = represent(encoder, [photograph(1)], size=32)
+    with pytest.raises(BadStyle, match=f"made of the statistic 'gram'.*'{statistic}'"):
+        Objective(encoder, torch.zeros(1, 3, 32, 32), style, params(statistic=statistic))
+
+
+def test_total_variation_by_hand() -> None:
+    x = torch.tensor([[[[0.0, 1.0], [0.5, 0.5]]]])
+    # Down: |.5 − 0|, |.5 − 1|, mean .5; across: |1 − 0|, |.5 − .5|, mean .5.
+    assert total_variation(x).item() == pytest.approx(1.0)
+
+
+def test_a_texture_is_a_start(encoder: Encoder, style: StyleRepresentation) -> None:
+    members = [photograph(1), photograph(2)]
+    recipe = params(initial="texture", texture_evaluations=10)
+    texture = synthesize(encoder, style, members, recipe, seed=5)
+    assert texture.size == (texture_size(32),) * 2 == (48, 48)
+    again = synthesize(encoder, style, members, recipe, seed=5)
+    assert texture.tobytes() == again.tobytes()
+    result = run(encoder, style, initial="texture", texture=texture)
+    assert abs(result.high_frequency_correlation) < 0.3
+    with pytest.raises(BadParams, match="needs a synthesized texture"):
+        run(encoder, style, initial="texture")
+
+
 # --- params -------------------------------------------------------------------------------------
 
 
 def test_params_survive_json() -> None:
     recipe = params(style_layers=("conv1_1", "conv2_2"), style_weights=(0.5, 1), sigma=3.5)
+    recipe = replace(recipe, size=256, coarse=((64, 3), (128, 4)))
+    assert recipe.total_evaluations == 12 + 7
     assert TransferParams.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_json_and_says_why(name: str) -> None:
+    preset = PRESETS[name]
+    assert (
+        TransferParams.from_dict(json.loads(json.dumps(preset.params.to_dict()))) == preset.params
+    )
+    assert len(preset.reason) > 50
+    with pytest.raises(BadParams, match="Expected a preset among fast"):
+        get_preset("nice")
 
 
 @pytest.mark.parametrize(
@@ -328,7 +491,17 @@ def test_params_survive_json() -> None:
         ({"evaluation": 3}, r"unknown key\(s\) 'evaluation'"),
         ({"format": 99}, "expected format"),
         ({"pooling": "mean"}, "pooling: expected one of max, average, got 'mean'"),
-        ({"initial": "overlay"}, "initial"),
+        ({"initial": "paste"}, "initial"),
+        ({"optimizer": "sgd"}, "optimizer"),
+        ({"statistic": "mean"}, "statistic"),
+        ({"statistic": "moments", "loss": "gatys"}, "unless the statistic is gram"),
+        ({"color": "red"}, "color"),
+        ({"tv_weight": -1}, "tv_weight"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"coarse": [[256, 10]]}, r"coarse: expected pairs"),
+        ({"coarse": [[128, 10], [64, 10]]}, "growing up to size"),
+        ({"coarse": [[128]]}, "coarse"),
+        ({"coarse": 64}, "coarse"),
         ({"loss": "l2"}, "loss"),
         ({"size": 16}, "size: expected a whole number from 32 to 4096, got 16"),
         ({"size": "256"}, "size"),

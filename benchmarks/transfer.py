@@ -1,0 +1,310 @@
+"""How fast a picture is made, against plain Gatys, at the same quality.
+
+    .venv/bin/python benchmarks/transfer.py [--size 256|512] [--contents 3] [--words 4] [--json]
+
+In one run, on the same contents, styles, encoder and objective:
+
+(a) plain: as the PyTorch tutorial and neural-style-pt do it: one size, NCHW, torch's L-BFGS without
+    line search, start from the content photograph;
+(b) ours: the preset ``fast``. What is spent once a word (the synthesized texture) is reported beside,
+    and shared over three contents in ``shared``.
+
+After 30, 50 and 100 evaluations of (a) its picture is measured, and the first of (b)'s pictures whose
+style term and content term are both at or below it is looked for. Both are measured by one evaluator
+at full size, on clipped pictures. Needs the packages of the demo (`make demo SERVE=0` once).
+"""
+
+import argparse
+import copy
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from dataclasses import replace
+from operator import le
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudy.settings")
+
+import django
+
+django.setup()
+
+import torch
+from django.conf import settings
+from PIL import Image
+from torch import Tensor
+
+from generation.features import encoder as load
+from generation.imagefile import read_image
+from generation.sources import samples
+from generation.vision.encoder import Encoder
+from generation.vision.objective import Losses, Objective
+from generation.vision.recipe import TransferParams, get_preset
+from generation.vision.style import represent
+from generation.vision.tensors import center_square, to_tensor
+from generation.vision.texture import synthesize
+from generation.vision.transfer import Styling, stylize
+
+CHECKPOINTS = (30, 50, 100)
+OTHER_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
+MEMBERS = 8
+
+
+class Snapshots:
+    """Pixels and seconds after every evaluation; taking them is not counted."""
+
+    def __init__(self) -> None:
+        self.pixels: list[Tensor] = []
+        self.seconds: list[float] = []
+        self._left_out = 0.0
+        self._began = time.perf_counter()
+
+    def take(self, x: Tensor) -> None:
+        now = time.perf_counter()
+        self.seconds.append(now - self._began - self._left_out)
+        self.pixels.append(x.detach().clamp(0, 1).clone())
+        self._left_out += time.perf_counter() - now
+
+
+def plain_features(encoder: Encoder, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    """Activations in NCHW, as deep as needed."""
+    found = {}
+    x = encoder.preprocess(x).contiguous()
+    for layer in encoder.spec.conv_layers:
+        if layer.endswith("_1") and layer != "conv1_1":
+            x = torch.nn.functional.max_pool2d(x, 2)
+        conv = encoder.convs[layer]
+        x = torch.relu(torch.nn.functional.conv2d(x, conv.weight, conv.bias, padding=1))
+        if layer in layers:
+            found[layer] = x
+        if len(found) == len(layers):
+            break
+    return found
+
+
+def plain_gatys(
+    encoder: Encoder, content: Tensor, objective: Objective, evaluations: int
+) -> Snapshots:
+    """(a): NCHW, Gram of a copied view, L-BFGS with torch's defaults."""
+    params = objective.params
+    targets = objective.regions[0].targets
+    plain = copy.deepcopy(encoder).to(memory_format=torch.contiguous_format)
+    x = content.clone().contiguous().requires_grad_()
+    wanted = objective.content
+    taken = Snapshots()
+
+    class Enough(Exception):
+        pass
+
+    def closure() -> Tensor:
+        if len(taken.pixels) == evaluations:
+            raise Enough
+        optimizer.zero_grad()
+        found = plain_features(plain, x, objective.layers)
+        total = x.new_zeros(())
+        for layer, weight in zip(params.style_layers, params.style_weights, strict=True):
+            f = found[layer]
+            flat = f.reshape(f.shape[1], -1)
+            matrix = flat @ flat.t() / flat.shape[1]
+            target = targets[layer]
+            total = total + weight * (matrix - target).square().sum() / target.square().sum()
+        f = found[params.content_layer]
+        total = total + params.content_weight * (f - wanted).square().sum() / wanted.square().sum()
+        total.backward()
+        taken.take(x)
+        return total
+
+    optimizer = torch.optim.LBFGS(
+        [x], max_iter=evaluations, max_eval=2 * evaluations, tolerance_grad=0, tolerance_change=0
+    )
+    try:
+        while True:
+            optimizer.step(closure)
+    except Enough:
+        return taken
+
+
+def measured(objective: Objective, x: Tensor) -> Losses:
+    with torch.no_grad():
+        return objective(x)[1]
+
+
+def photographs(word: str, count: int) -> list[Image.Image]:
+    source = samples.SampleSource(settings.PACKAGES_ROOT)
+    hits = list(source.search(word, 60))
+    return [read_image(source.read(hit)).image for hit in hits[:count]]
+
+
+def one_case(
+    encoder: Encoder, content_image: Image.Image, style: Any, params: TransferParams
+) -> dict[str, Any]:
+    members, representation, texture, other = style
+    content = to_tensor(center_square(content_image, params.size))
+    evaluator = Objective(encoder, content, representation, params)
+    elsewhere = Objective(
+        encoder,
+        content,
+        other,
+        replace(params, style_layers=OTHER_LAYERS, style_weights=(0.25,) * 4),
+    )
+    plain = plain_gatys(encoder, content, evaluator, max(CHECKPOINTS))
+    ours = Snapshots()
+    # The engine hands out losses, not pixels: the pictures are taken where they are computed.
+    real = Objective.__call__
+
+    def watched(self: Objective, x: Tensor) -> Any:
+        result = real(self, x)
+        if x.requires_grad:
+            ours.take(x)
+        return result
+
+    Objective.__call__ = watched  # type: ignore[method-assign]
+    try:
+        began = time.perf_counter()
+        result = stylize(
+            encoder,
+            content_image,
+            Styling(members, representation=representation, texture=texture),
+            params,
+            seed=1,
+        )
+        seconds = time.perf_counter() - began
+    finally:
+        Objective.__call__ = real  # type: ignore[method-assign]
+    ours_losses = [measured(evaluator, x) for x in ours.pixels]
+    case: dict[str, Any] = {
+        "seconds": seconds,
+        "seconds_evaluation_plain": plain.seconds[-1] / len(plain.seconds),
+        "seconds_evaluation_ours": ours.seconds[-1] / len(ours.seconds),
+        "correlation": result.high_frequency_correlation,
+        "start_plain": terms(measured(evaluator, content)),
+        "start_ours": terms(measured(evaluator, to_tensor(result.initial))),
+        "checkpoints": {},
+    }
+    case["ours_final"] = terms(ours_losses[result.best_evaluation - 1])
+    case["ours_final_other_layers"] = measured(elsewhere, ours.pixels[-1]).style
+    for checkpoint in CHECKPOINTS:
+        reference = measured(evaluator, plain.pixels[checkpoint - 1])
+        goal = terms_of(reference, params)
+        both = first(
+            ours_losses, lambda one, goal=goal: all(map(le, terms_of(one, params)[:2], goal))
+        )
+        total = first(ours_losses, lambda one, goal=goal: terms_of(one, params)[2] <= goal[2])
+        case["checkpoints"][str(checkpoint)] = {
+            "plain": terms(reference),
+            "plain_other_layers": measured(elsewhere, plain.pixels[checkpoint - 1]).style,
+            "plain_seconds": plain.seconds[checkpoint - 1],
+            "both_seconds": None if both is None else ours.seconds[both],
+            "both_evaluations": None if both is None else both + 1,
+            "total_seconds": None if total is None else ours.seconds[total],
+            "total_evaluations": None if total is None else total + 1,
+        }
+    return case
+
+
+def terms_of(losses: Losses, params: TransferParams) -> tuple[float, float, float]:
+    """Style, content, and both as the recipe weighs them."""
+    total = losses.style + params.content_weight * losses.content
+    return losses.style, losses.content, total
+
+
+def terms(losses: Losses) -> dict[str, float]:
+    return {"style": round(losses.style, 4), "content": round(losses.content, 4)}
+
+
+def first(losses: list[Losses], reached: Any) -> int | None:
+    return next((index for index, one in enumerate(losses) if reached(one)), None)
+
+
+def ratios(cases: list[dict[str, Any]], checkpoint: int, key: str, extra: float) -> list[float]:
+    """Seconds of (a) over seconds of (b); 0 where (b) did not reach it within its budget."""
+    found = []
+    for case in cases:
+        point = case["checkpoints"][str(checkpoint)]
+        seconds = point[f"{key}_seconds"]
+        found.append(0.0 if seconds is None else point["plain_seconds"] / (seconds + extra))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--contents", type=int, default=3)
+    parser.add_argument("--words", type=int, default=4)
+    parser.add_argument(
+        "--evaluations", type=int, default=60, help="budget of (b), to look for the crossing"
+    )
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--sigma", type=float)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    params = replace(get_preset(options.preset), size=options.size, evaluations=options.evaluations)
+    if options.sigma:
+        params = replace(params, sigma=options.sigma)
+    budget = get_preset(options.preset).evaluations
+    encoder = load(params.encoder, params.pooling)
+    contents = [
+        read_image(samples.read_content(content, settings.PACKAGES_ROOT)).image
+        for content in samples.CONTENTS[: options.contents]
+    ]
+    words = [word.text for word in samples.WORDS if word.text != "金属製"][: options.words]
+    cases, texture_seconds = [], []
+    for word in words:
+        members = photographs(word, MEMBERS)
+        representation = represent(encoder, members, params.style_layers, size=params.size)
+        other = represent(encoder, members, OTHER_LAYERS, size=params.size)
+        texture = None
+        if params.initial == "texture":
+            began = time.perf_counter()
+            texture = synthesize(encoder, representation, members, params, seed=1)
+            texture_seconds.append(time.perf_counter() - began)
+        for content in contents:
+            case = one_case(encoder, content, (members, representation, texture, other), params)
+            cases.append({"word": word, **case})
+            if not options.json:
+                point = case["checkpoints"]["50"]
+                print(
+                    f"{word}: plain@50 {point['plain']}, ours start {case['start_ours']}, final "
+                    f"{case['ours_final']}; both {point['both_evaluations']}, total {point['total_evaluations']}",
+                    flush=True,
+                )
+    shared = statistics.median(texture_seconds) / 3 if texture_seconds else 0.0
+    summary = {
+        "size": params.size,
+        "speedup": {
+            str(c): round(statistics.median(ratios(cases, c, "both", 0.0)), 2) for c in CHECKPOINTS
+        },
+        "speedup_total": {
+            str(c): round(statistics.median(ratios(cases, c, "total", 0.0)), 2) for c in CHECKPOINTS
+        },
+        "speedup_total_shared": {
+            str(c): round(statistics.median(ratios(cases, c, "total", shared)), 2)
+            for c in CHECKPOINTS
+        },
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "seconds_per_picture": round(
+            statistics.median(c["seconds_evaluation_ours"] for c in cases) * budget, 2
+        ),
+        "seconds_per_word": round(statistics.median(texture_seconds), 1)
+        if texture_seconds
+        else 0.0,
+        "seconds_evaluation": {
+            "plain": round(statistics.median(c["seconds_evaluation_plain"] for c in cases), 3),
+            "ours": round(statistics.median(c["seconds_evaluation_ours"] for c in cases), 3),
+        },
+    }
+    if options.json:
+        print(json.dumps({**summary, "cases": cases}, ensure_ascii=False))
+    else:
+        print(json.dumps(summary, indent=1))
+
+
+if __name__ == "__main__":
+    main()

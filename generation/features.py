@@ -1,0 +1,100 @@
+"""Encoders, stored features and stored photographs: what every stage that computes needs."""
+
+import io
+import logging
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+from PIL import Image
+
+from generation.imagefile import ImageRefused, read_image
+from generation.models import ContentImage, SourceImage
+from generation.storage import write_atomically
+from generation.vision.devices import resolve_device
+from generation.vision.encoder import Encoder, load_encoder
+from generation.vision.errors import VisionError
+from generation.vision.style import Embedding, embed
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FEATURE_FORMAT = 1
+
+# What numpy raises for a stored file that is cut off, empty or something else.
+UNREADABLE = (
+    *(ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
+    VisionError,
+)
+
+
+class DamagedPhotograph(VisionError):
+    """A stored photograph cannot be read any more."""
+
+
+@lru_cache(maxsize=1)
+def encoder(name: str, pooling: str) -> Encoder:
+    """An encoder on the configured device; one at a time is kept."""
+    weights = {"vgg19": settings.VGG19_WEIGHTS, "vgg16-hed": settings.VGG16_HED_WEIGHTS}.get(name)
+    return load_encoder(name, weights, str(resolve_device(settings.DEVICE)), pooling)
+
+
+def feature_path(sha256: str, encoder_name: str) -> Path:
+    folder = Path(settings.FEATURES_ROOT) / encoder_name / f"v{FEATURE_FORMAT}"
+    return folder / sha256[:2] / f"{sha256}.npz"
+
+
+def embedding_of(image: SourceImage | ContentImage, encoder_name: str) -> Embedding:
+    """Stored features of a photograph, computed if they are not there or cannot be read."""
+    path = feature_path(image.sha256, encoder_name)
+    kept = stored(path, Embedding.from_arrays)
+    if kept is not None:
+        return kept
+    result = embed(encoder(encoder_name, "max"), open_photograph(image))
+    store(path, result.to_arrays())
+    return result
+
+
+def stored(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
+    """What a file holds; None if it is not there or cannot be read, so that it is made again."""
+    try:
+        # Opened here: numpy leaves the file of a broken archive open.
+        with path.open("rb") as stream, np.load(stream) as arrays:
+            return read(dict(arrays))
+    except FileNotFoundError:
+        return None
+    except UNREADABLE as error:
+        logger.warning("%s cannot be read (%s); computing it again", path, error)
+        return None
+
+
+def store(path: Path, arrays: dict[str, Any]) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    write_atomically(path, stream.getvalue())
+
+
+def open_photograph(row: Any) -> Image.Image:
+    """The RGB image of a photograph's row.
+
+    Raises:
+        DamagedPhotograph: the stored file is not there or cannot be read.
+    """
+    try:
+        with row.file.open("rb") as stream:
+            return read_image(stream.read()).image
+    except (ImageRefused, OSError) as error:
+        raise DamagedPhotograph(
+            _(
+                "The stored photograph %(name)s cannot be read: %(why)s "
+                "Leave it out in the admin, then make the pictures again."
+            )
+            % {"name": f"{row} ({row.file.name})", "why": error}
+        ) from error

@@ -1,0 +1,261 @@
+"""From clusters to a style: which groups, their representation, their texture."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from generation import features
+from generation.imagefile import encode_png, pixel_sha256, read_image
+from generation.models import (
+    ClusterChoice,
+    Clustering,
+    ContentImage,
+    Recipe,
+    Style,
+    StyleCluster,
+)
+from generation.vision.color import color_moments
+from generation.vision.errors import VisionError
+from generation.vision.recipe import TransferParams, get_preset
+from generation.vision.style import (
+    Embedding,
+    StyleRepresentation,
+    blend,
+    join_style_vectors,
+    represent,
+)
+from generation.vision.tensors import center_square, to_array
+from generation.vision.texture import synthesize
+from generation.vision.transfer import Styling
+
+STYLE_FORMAT = 2
+
+#: Layers whose style vector is the local structure of a photograph: edges and grain, no objects.
+LOCAL_BLOCKS = ("conv1", "conv2", "conv3")
+
+
+class StyleMissing(VisionError):
+    """A picture has no style to take on."""
+
+
+def transfer_params(recipe: Recipe) -> TransferParams:
+    """The preset's parameters with what the recipe sets itself."""
+    names = ("initial", "color", "statistic", "size", "evaluations", "content_weight")
+    own = {name: getattr(recipe, name) for name in names if getattr(recipe, name) not in (None, "")}
+    return replace(get_preset(recipe.preset), encoder=recipe.encoder, **own)
+
+
+# --- which groups -----------------------------------------------------------------------------
+
+
+def ordered(clustering: Clustering, choice: str) -> list[StyleCluster]:
+    """The chosen groups, best first by the recipe's measure."""
+    groups = list(clustering.clusters.filter(chosen=True))
+    if choice == ClusterChoice.LARGEST:
+        groups.sort(key=lambda group: (-group.size, group.rank))
+    elif choice == ClusterChoice.COHESIVE:
+        groups.sort(key=lambda group: (-group.cohesion, group.rank))
+    return groups
+
+
+def styles_wanted(clustering: Clustering, recipe: Recipe) -> list[list[StyleCluster]]:
+    """The groups of each style that pictures of the recipe can ask for."""
+    groups = ordered(clustering, recipe.cluster_choice)
+    if recipe.cluster_choice == ClusterChoice.NEAREST:
+        return [[group] for group in groups]
+    groups = groups[: recipe.clusters]
+    return [[group] for group in groups] if recipe.apart else [groups]
+
+
+def groups_for(
+    clustering: Clustering, recipe: Recipe, variant: int, content: ContentImage
+) -> list[StyleCluster]:
+    """The groups that one picture takes its style from.
+
+    Raises:
+        StyleMissing: the word has fewer clusters than the variant asks for.
+    """
+    wanted = styles_wanted(clustering, recipe)
+    if recipe.cluster_choice == ClusterChoice.NEAREST:
+        return [nearest(content, [group for (group,) in wanted], recipe.encoder)]
+    if not recipe.apart:
+        return wanted[0]
+    if not 1 <= variant <= len(wanted):
+        raise StyleMissing(f"Cluster {variant} was asked for; the word has {len(wanted)}.")
+    return wanted[variant - 1]
+
+
+def nearest(
+    content: ContentImage, groups: Sequence[StyleCluster], encoder_name: str
+) -> StyleCluster:
+    """The group whose photographs are nearest to the content in color and local structure.
+
+    The first study's own wish. Distance = ‖difference of mean colors‖ / √3 (from black to white: 1)
+    + (1 − cosine of the style vectors of the first three blocks), the mean over a group's members.
+    """
+    image = features.open_photograph(content)
+    color, local = _look(image, features.embedding_of(content, encoder_name))
+
+    def distance(group: StyleCluster) -> float:
+        parts = []
+        for member in group.members.select_related("image"):
+            photograph = features.open_photograph(member.image)
+            embedding = features.embedding_of(member.image, encoder_name)
+            other_color, other_local = _look(photograph, embedding)
+            away = float(np.linalg.norm(color - other_color)) / 3**0.5
+            parts.append(away + 1.0 - float(local @ other_local))
+        return float(np.mean(parts))
+
+    return min(groups, key=lambda group: (distance(group), group.rank))
+
+
+def _look(image: Image.Image, embedding: Embedding) -> tuple[Any, Any]:
+    """Mean color (3,) and the unit style vector of the shallow layers."""
+    layers = [layer for layer in embedding.nsv if layer.startswith(LOCAL_BLOCKS)]
+    return (
+        color_moments(to_array(center_square(image, 64))).mean,
+        join_style_vectors([embedding.nsv[layer] for layer in layers]),
+    )
+
+
+# --- representation and texture -----------------------------------------------------------------
+
+
+def style_of(groups: Sequence[StyleCluster], params: TransferParams) -> StyleRepresentation:
+    """The stored representation of groups, computed if it is not there or cannot be read.
+
+    Clusters are immutable, so the file is named by what it was made of.
+
+    Raises:
+        DamagedPhotograph: a member cannot be read.
+    """
+    members = [list(group.members.select_related("image")) for group in groups]
+    path = _path(params, [[member.image.sha256 for member in group] for group in members])
+    kept = features.stored(path, StyleRepresentation.from_arrays)
+    if kept is not None:
+        return kept
+    network = features.encoder(params.encoder, params.pooling)
+    parts = [
+        represent(
+            network,
+            [features.open_photograph(member.image) for member in group],
+            params.style_layers,
+            size=params.size,
+            statistic=params.statistic,
+        )
+        for group in members
+    ]
+    style = blend(parts)
+    features.store(path, style.to_arrays())
+    return style
+
+
+def _path(params: TransferParams, members: list[list[str]]) -> Path:
+    """Named by everything that the representation depends on."""
+    made_of = {
+        "pooling": params.pooling,
+        "layers": params.style_layers,
+        "size": params.size,
+        "statistic": params.statistic,
+        "members": members,
+    }
+    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    folder = Path(settings.FEATURES_ROOT) / params.encoder / f"styles-v{STYLE_FORMAT}"
+    return folder / f"{digest}.npz"
+
+
+def photographs_of(groups: Sequence[StyleCluster], size: int) -> tuple[Image.Image, ...]:
+    """The members as squares of the picture's size; kept for the next content."""
+    return _photographs(tuple(group.pk for group in groups), size)
+
+
+@lru_cache(maxsize=1)
+def _photographs(groups: tuple[int, ...], size: int) -> tuple[Image.Image, ...]:
+    return tuple(
+        center_square(features.open_photograph(member.image), size)
+        for group in StyleCluster.objects.filter(pk__in=groups)
+        for member in group.members.select_related("image")
+    )
+
+
+def style_row(
+    clustering: Clustering,
+    recipe: Recipe,
+    groups: Sequence[StyleCluster],
+    on_step: Callable[[int], None] | None = None,
+) -> Style:
+    """The row of a style with its texture, made if it is not there.
+
+    Args:
+        on_step: called with the number of the texture's evaluations done so far.
+
+    Raises:
+        StyleMissing: the clustering is of another encoder than the recipe.
+    """
+    if clustering.encoder != recipe.encoder:
+        raise StyleMissing(
+            f"The photographs were grouped with {clustering.encoder}, the recipe asks for "
+            f"{recipe.encoder}. Add a new recipe to the set and make the pictures again."
+        )
+    began = time.monotonic()
+    params = transfer_params(recipe)
+    ranks = ",".join(str(group.rank) for group in groups)
+    row = Style.objects.filter(clustering=clustering, recipe=recipe, ranks=ranks).first()
+    needs_texture = params.initial == "texture"
+    if row is not None and not (needs_texture and not _there(row)):
+        return row
+    style = style_of(groups, params)
+    values: dict[str, Any] = {"members": style.members, "dispersion": dict(style.dispersion)}
+    if needs_texture:
+        texture = synthesize(
+            features.encoder(params.encoder, params.pooling),
+            style,
+            photographs_of(groups, params.size),
+            params,
+            seed=_texture_seed(recipe, clustering, ranks),
+            on_step=lambda done, _total, _losses: on_step(done) if on_step is not None else None,
+        )
+        values["sha256"] = pixel_sha256(texture)
+        values["texture"] = ContentFile(encode_png(texture), name=f"{values['sha256'][:20]}.png")
+    values["seconds"] = round(time.monotonic() - began, 2)
+    return Style.objects.update_or_create(
+        clustering=clustering, recipe=recipe, ranks=ranks, defaults=values
+    )[0]
+
+
+def _there(row: Style) -> bool:
+    return bool(row.texture) and row.texture.storage.exists(str(row.texture.name))
+
+
+def _texture_seed(recipe: Recipe, clustering: Clustering, ranks: str) -> int:
+    text = f"{recipe.seed}\n{clustering.word.text}\n{clustering.fingerprint}\n{ranks}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def styling(clustering: Clustering, recipe: Recipe, groups: Sequence[StyleCluster]) -> Styling:
+    """Everything of a style that a picture needs.
+
+    Raises:
+        StyleMissing, DamagedPhotograph: as their names say.
+    """
+    params = transfer_params(recipe)
+    row = style_row(clustering, recipe, groups)
+    texture = None
+    if params.initial == "texture":
+        with row.texture.open("rb") as stream:
+            texture = read_image(stream.read()).image
+    return Styling(
+        photographs_of(groups, params.size),
+        representation=style_of(groups, params),
+        texture=texture,
+    )

@@ -1,0 +1,83 @@
+"""What a word became: the texture that its style representation describes, and nothing else.
+
+The reconstruction of Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks",
+NIPS 2015: style loss alone. Here from the random-phase start and over a whole cluster. It comes from
+the representation and from no photograph; made once a word and larger than a picture, pieces of it are
+the start of every picture of the word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from generation.vision.encoder import Encoder
+from generation.vision.initial import random_phase_mixture
+from generation.vision.objective import Objective
+from generation.vision.optimize import OnStep, minimize
+from generation.vision.recipe import TransferParams
+from generation.vision.style import StyleRepresentation, shares_of
+from generation.vision.tensors import array_to_tensor, center_square, to_array, to_image
+
+#: Side of the texture over the side of a picture: room for pieces that differ.
+MARGIN = 1.25
+
+
+def texture_size(size: int) -> int:
+    """Side in pixels of the texture for pictures of a size: a multiple of 16."""
+    return int(-(-size * MARGIN // 16) * 16)
+
+
+def synthesize(
+    encoder: Encoder,
+    style: StyleRepresentation,
+    photographs: Sequence[Image.Image],
+    params: TransferParams,
+    *,
+    seed: int,
+    photograph_weights: Sequence[float] | None = None,
+    on_step: OnStep | None = None,
+) -> Image.Image:
+    """The texture of a style, RGB, `texture_size` on each side.
+
+    The photographs give the start its spectrum: each is seen at the picture's size, as in the
+    style, and its random-phase texture is drawn on a larger field by tiling (Galerne et al. 2011,
+    section IV: the periodic component tiles without a seam).
+
+    Args:
+        encoder: the one that ``params`` names.
+        style: the representation, of the size in ``params``.
+        photographs: the style's members.
+        params: the recipe; ``texture_evaluations`` is the budget.
+        seed: of the phases.
+        photograph_weights: one each; None: equal.
+        on_step: called after each evaluation; may raise to cancel.
+
+    Raises:
+        BadImage, BadParams, BadStyle, UnknownLayer, Diverged: as their names say.
+    """
+    shares = shares_of(photograph_weights, len(photographs), "photographs")
+    side = texture_size(params.size)
+    # Phases of a field of the texture's size: each photograph, tiled without a seam, is cut to it.
+    squares = [_tiled(to_array(center_square(p, params.size)), side) for p in photographs]
+    rng = np.random.default_rng(seed)
+    start = np.clip(random_phase_mixture(squares, shares, rng), 0.0, 1.0)
+    objective = Objective(encoder, None, style, replace(params, content_weight=0.0))
+    found = minimize(
+        objective,
+        array_to_tensor(start, encoder.device),
+        evaluations=params.texture_evaluations,
+        optimizer=params.optimizer,
+        history=params.history,
+        learning_rate=params.learning_rate,
+        on_step=on_step,
+    )
+    return to_image(found.pixels)
+
+
+def _tiled(array: np.ndarray, side: int) -> np.ndarray:
+    """A square enlarged to ``side`` by mirroring at its edges."""
+    more = side - array.shape[0]
+    before = more // 2
+    return np.pad(array, ((before, more - before), (before, more - before), (0, 0)), "symmetric")

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from generation.forms import (
     ContentChoices,
     ContentImageForm,
+    ContentMaskForm,
     LeaveOutForm,
     WordChoices,
     WordForm,
@@ -254,18 +255,24 @@ class ContentImageAdmin(PictureAdmin):
     list_display = ["thumbnail", "name", "size", "license"]
     list_display_links = ["thumbnail", "name"]
     search_fields = ["name", "credit"]
-    readonly_fields = ["preview", "size"]
+    readonly_fields = ["preview", "size", "has_mask"]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        if not change:
-            kwargs["form"] = ContentImageForm
+        kwargs["form"] = ContentMaskForm if change else ContentImageForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         texts = ["credit", "license", "page_url"]
-        return ["name", "preview", "size", *texts] if obj else ["name", "upload", *texts]
+        if obj is None:
+            return ["name", "upload", *texts]
+        mask = ["new_mask"] if self.has_change_permission(request, obj) else []
+        return ["name", "preview", "size", "has_mask", *mask, *texts]
+
+    @admin.display(description=_("mask"), boolean=True)
+    def has_mask(self, row: ContentImage) -> bool:
+        return bool(row.mask)
 
     @admin.display(description=_("photograph"))
     def thumbnail(self, row: ContentImage) -> SafeString | str:
@@ -294,6 +301,7 @@ class RecipeAdmin(PictureAdmin):
                 "fields": [
                     "initial",
                     "color",
+                    "region",
                     "statistic",
                     "size",
                     "evaluations",

@@ -1,5 +1,6 @@
 """Forms of the admin: uploads that are verified, choices with thumbnails."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.template.defaultfilters import filesizeformat
@@ -143,6 +145,53 @@ class ContentImageForm(forms.ModelForm):
         for name, value in (self.cleaned_data.get("upload") or {}).items():
             setattr(self.instance, name, value)
         super()._post_clean()  # type: ignore[misc]  # Django's, absent from the stubs
+
+
+class ContentMaskForm(forms.ModelForm):
+    """A content photograph that is there: its texts, and its mask."""
+
+    new_mask = forms.FileField(
+        label=_("New mask"),
+        required=False,
+        help_text=_(
+            "White where the object is, black elsewhere; a picture of the same size. "
+            "For recipes that restyle only the foreground."
+        ),
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
+    )
+
+    class Meta:
+        model = ContentImage
+        fields = ["name", "credit", "license", "page_url"]
+
+    def clean_new_mask(self) -> ContentFile | None:
+        upload = self.cleaned_data.get("new_mask")
+        if not upload:
+            return None
+        try:
+            image = read_upload(upload).image.convert("L")
+        except ImageRefused as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from refusal
+        width, height = self.instance.width, self.instance.height
+        if image.size != (width, height):
+            raise ValidationError(
+                _("The mask has %(got)s pixels, the photograph %(wanted)s. Make them the same."),
+                code="size",
+                params={
+                    "got": f"{image.width} × {image.height}",
+                    "wanted": f"{width} × {height}",
+                },
+            )
+        if not image.getextrema()[1]:
+            raise ValidationError(_("The mask is black everywhere: nothing would be restyled."))
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        return ContentFile(stream.getvalue(), name="mask.png")
+
+    def save(self, commit: bool = True) -> Any:
+        if mask := self.cleaned_data.get("new_mask"):
+            self.instance.mask = mask
+        return super().save(commit)
 
 
 class WordChoices(forms.ModelMultipleChoiceField):

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Self, cast
 
 from django.conf import settings
@@ -248,6 +249,13 @@ class ContentImage(Photograph):
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     file = models.ImageField(_("photograph"), upload_to="contents/", max_length=200)
+    mask = models.ImageField(
+        _("mask"),
+        upload_to="masks/",
+        max_length=200,
+        blank=True,
+        help_text=_("White where the object is, for recipes that restyle only the foreground."),
+    )
 
     class Meta:
         ordering = ["pk"]
@@ -368,6 +376,11 @@ class Color(models.TextChoices):
     LUMINANCE = "luminance", _("the content's; only light and dark are restyled")
 
 
+class RegionChoice(models.TextChoices):
+    WHOLE = "whole", _("the whole picture")
+    FOREGROUND = "foreground", _("the foreground only, by the content's mask")
+
+
 class Statistic(models.TextChoices):
     GRAM = "gram", _("Gram matrices")
     MOMENTS = "moments", _("means and deviations of channels")
@@ -398,6 +411,12 @@ class Recipe(models.Model):
         _("initial image"), max_length=20, choices=InitialImage.choices, blank=True
     )
     color = models.CharField(_("colours"), max_length=20, choices=Color.choices, blank=True)
+    region = models.CharField(
+        _("what is restyled"),
+        max_length=20,
+        choices=RegionChoice.choices,
+        default=RegionChoice.WHOLE,
+    )
     statistic = models.CharField(
         _("style statistic"), max_length=20, choices=Statistic.choices, blank=True
     )
@@ -715,5 +734,6 @@ class Job(Work):
 @receiver(post_delete, sender=Style)
 def delete_file(instance: Any, **kwargs: Any) -> None:
     """A deleted row takes its file along, once the deletion is certain."""
-    if instance.file:
-        transaction.on_commit(lambda: instance.file.delete(save=False))
+    for file in (instance.file, getattr(instance, "mask", None)):
+        if file:
+            transaction.on_commit(partial(file.delete, save=False))

@@ -320,6 +320,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     params = styles.transfer_params(recipe)
     groups = styles.groups_for(picture.clustering, recipe, picture.variant, picture.content)
     style = styles.styling(picture.clustering, recipe, groups)
+    mask = styles.mask_for(recipe, picture.content)
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
@@ -331,6 +332,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         style,
         params,
         seed=seed,
+        mask=mask,
         on_step=on_step,
     )
     # Not compressed: files of one size have one length, which says nothing about the word.
@@ -347,6 +349,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
                 **params.to_dict(),
                 "preset": recipe.preset,
                 "clusters": [g.rank for g in groups],
+                "region": recipe.region,
             },
             seed=seed,
             content_loss=result.content_loss,

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.utils.translation import gettext as _
 from PIL import Image
 
 from generation import features
-from generation.imagefile import encode_png, pixel_sha256, read_image
+from generation.imagefile import ImageRefused, encode_png, pixel_sha256, read_image
 from generation.models import (
     ClusterChoice,
     Clustering,
     ContentImage,
     Recipe,
+    RegionChoice,
     Style,
     StyleCluster,
 )
@@ -126,6 +128,29 @@ def _look(image: Image.Image, embedding: Embedding) -> tuple[Any, Any]:
         color_moments(to_array(center_square(image, 64))).mean,
         join_style_vectors([embedding.nsv[layer] for layer in layers]),
     )
+
+
+def mask_for(recipe: Recipe, content: ContentImage) -> Image.Image | None:
+    """The content's mask, mode L, if the recipe restyles the foreground only.
+
+    Raises:
+        StyleMissing: the content has none, or it cannot be read.
+    """
+    if recipe.region != RegionChoice.FOREGROUND:
+        return None
+    if not content.mask:
+        raise StyleMissing(
+            _("%(content)s has no mask. Upload one on its page, then make the pictures again.")
+            % {"content": content}
+        )
+    try:
+        with content.mask.open("rb") as stream:
+            return read_image(stream.read()).image.convert("L")
+    except (ImageRefused, OSError) as error:
+        raise StyleMissing(
+            _("The mask of %(content)s cannot be read: %(why)s Upload it again.")
+            % {"content": content, "why": error}
+        ) from error
 
 
 # --- representation and texture -----------------------------------------------------------------

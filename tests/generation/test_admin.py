@@ -1,5 +1,6 @@
 """The admin's pages: they open, keep what must stay, and start the making."""
 
+import io
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from generation import forms, jobs
 from generation.models import (
@@ -138,6 +140,29 @@ def test_others_can_write_while_photographs_are_decoded(
     data = {"text": "木製", "photographs": [png_upload("a.png"), png_upload("b.png")]}
     admin_client.post(reverse("admin:generation_word_add"), data)
     assert depths == [False, False]
+
+
+def test_a_mask_is_uploaded_and_checked(admin_client: Client, full: StimulusSet) -> None:
+    content = full.contents.first()
+    assert content is not None
+    page = reverse("admin:generation_contentimage_change", args=[content.pk])
+
+    def upload(image: Image.Image) -> str:
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        file = SimpleUploadedFile("m.png", stream.getvalue(), "image/png")
+        data = {"name": content.name, "new_mask": file}
+        return admin_client.post(page, data, follow=True).content.decode()
+
+    ContentImage.objects.filter(pk=content.pk).update(width=80, height=64)
+    assert "The mask has 64 × 64 pixels, the photograph 80 × 64" in upload(Image.new("L", (64, 64)))
+    assert "black everywhere" in upload(Image.new("L", (80, 64)))
+    content.refresh_from_db()
+    assert not content.mask
+    upload(Image.new("RGB", (80, 64), "white"))
+    content.refresh_from_db()
+    with Image.open(content.mask.path) as image:
+        assert (image.mode, image.size, image.getextrema()) == ("L", (80, 64), (255, 255))
 
 
 def test_a_word_with_pictures_keeps_its_name(admin_client: Client, full: StimulusSet) -> None:

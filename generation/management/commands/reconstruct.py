@@ -1,0 +1,81 @@
+"""`manage.py reconstruct`: what a layer of an encoder knows of a picture."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, no_translations
+
+from generation.progress import Display
+
+# What a shell gives for a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a picture from the activations of one layer (--of content), or from the Gram matrices "
+        "up to it (--of style). --layer all makes a contact sheet of one layer a block, both kinds."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--image", type=Path, required=True)
+        parser.add_argument("--of", choices=["content", "style"], default="content")
+        parser.add_argument("--layer", required=True, help="conv1_1 … conv5_4, or all")
+        parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
+        parser.add_argument("--encoder", default=settings.ENCODER)
+        parser.add_argument(
+            "--pooling", default="max", help="max (as trained) or average (as published)"
+        )
+        parser.add_argument("--size", type=int, default=256, help="side in pixels")
+        parser.add_argument("--evaluations", type=int, default=200)
+        parser.add_argument("--seed", type=int, default=0)
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        from generation import pictures
+        from generation.vision.errors import VisionError
+
+        display = Display(self.stdout)
+        try:
+            self._make(display, options)
+        except (VisionError, pictures.FileProblem) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped. Nothing was written.")
+            sys.exit(INTERRUPTED)
+        finally:
+            display.end()
+        self.stdout.write(f"Written: {options['out']}")
+
+    def _make(self, display: Display, options: dict[str, Any]) -> None:
+        from generation import features, pictures
+        from generation.vision.reconstruct import KINDS, reconstruct
+
+        pictures.check_out(options["out"])
+        image = pictures.read(options["image"])
+        encoder = features.encoder(options["encoder"], options["pooling"])
+
+        def one(of: str, layer: str) -> Any:
+            return reconstruct(
+                encoder,
+                image,
+                of=of,
+                layer=layer,
+                size=options["size"],
+                evaluations=options["evaluations"],
+                seed=options["seed"],
+                on_step=lambda n, total, losses: display.show(
+                    f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
+                ),
+            )
+
+        if options["layer"] == "all":
+            layers = encoder.spec.style_layers
+            rows = [[one(of, layer) for layer in layers] for of in KINDS]
+            result = pictures.sheet(rows, KINDS, layers)
+        else:
+            result = one(options["of"], options["layer"])
+        pictures.write(result, options["out"])

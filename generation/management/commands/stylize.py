@@ -1,0 +1,180 @@
+"""`manage.py stylize`: one picture, from files or from a word."""
+
+import sys
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, no_translations
+from django.db import IntegrityError, OperationalError, ProgrammingError
+
+from generation.progress import Display
+
+# What a shell gives for a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Restyle a photograph: with the style of photographs (--style, needs no database), or of a word "
+        "(--word; its photographs are collected and grouped first if that was not done)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--content", type=Path, required=True)
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--style", type=Path, nargs="+", metavar="S")
+        source.add_argument("--word")
+        parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
+        parser.add_argument("--preset", default="random-phase", help="see docs/method.md")
+        parser.add_argument("--encoder", help="another one than the preset's")
+        parser.add_argument("--size", type=int, help="side in pixels")
+        parser.add_argument("--evaluations", type=int)
+        parser.add_argument("--color", help="style, match, histogram or luminance")
+        parser.add_argument("--statistic", help="gram, moments or sliced-wasserstein")
+        parser.add_argument(
+            "--mask", type=Path, help="white where to restyle; of the content's size"
+        )
+        parser.add_argument("--seed", type=int, default=1)
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        from generation import inline, pictures
+        from generation.vision.errors import VisionError
+
+        display = Display(self.stdout)
+        try:
+            result = self._make(display, options)
+        except (VisionError, pictures.FileProblem, inline.StageFailed) as error:
+            raise CommandError(str(error)) from error
+        except IntegrityError as error:
+            raise CommandError(
+                "Another process has begun with the same word just now. Wait for it, then try again."
+            ) from error
+        except (OperationalError, ProgrammingError) as error:  # only --word has to do with it
+            raise CommandError(
+                f"The database with the words cannot be used: {str(error).strip()}\n"
+                "Run `manage.py migrate`, or name photographs by --style, which needs no database."
+            ) from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped. No picture was written.")
+            sys.exit(INTERRUPTED)
+        finally:
+            display.end()
+        self.stdout.write(
+            f"Written: {options['out']} (style loss {result.style_loss:.4f}, content loss "
+            f"{result.content_loss:.4f}, correlation with a photograph at most "
+            f"{result.high_frequency_correlation:.3f})"
+        )
+
+    def _make(self, display: Display, options: dict[str, Any]) -> Any:
+        from generation import features, pictures
+        from generation.vision.transfer import stylize
+
+        # All that can be refused at once comes before what takes minutes.
+        pictures.check_out(options["out"])
+        params = _params(options)
+        content = pictures.read(options["content"])
+        mask = _mask(options["mask"], content)
+        if options["style"] is None:
+            photographs = self._photographs(options["word"].strip(), params.encoder, display)
+        else:
+            photographs = [pictures.read(path) for path in options["style"]]
+        encoder = features.encoder(params.encoder, params.pooling)
+        styling = pictures.styling(encoder, photographs, params, options["seed"], display.show)
+        result = stylize(
+            encoder,
+            content,
+            styling,
+            params,
+            seed=options["seed"],
+            mask=mask,
+            on_step=lambda n, total, losses: display.show(
+                f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
+            ),
+        )
+        pictures.write(result.image, options["out"])
+        return result
+
+    def _photographs(self, text: str, encoder: str, display: Display) -> Any:
+        """The members of the word's best groups."""
+        from generation import inline
+        from generation.features import open_photograph
+        from generation.models import Job, Word
+
+        found = Word.objects.filter(text=text).first()
+        word = _new_word(text) if found is None else found
+        try:
+            clustering = inline.cluster(
+                word, encoder, lambda stage: display.show(f"{stage} {word}")
+            )
+        except inline.StageFailed:
+            active = Job.objects.all().active().filter(word=word)
+            if found is None and not word.images.exists() and not active.exists():
+                # A word of which there is nothing was a slip of the keyboard.
+                word.delete()
+            raise
+        groups = clustering.clusters.filter(chosen=True)
+        return [
+            open_photograph(member.image)
+            for group in groups
+            for member in group.members.select_related("image")
+        ]
+
+
+def _params(options: dict[str, Any]) -> Any:
+    """The preset with the changes asked for. Raises `BadParams`."""
+    from generation.vision.encoder import get_spec
+    from generation.vision.errors import BadParams
+    from generation.vision.recipe import get_preset
+
+    names = ("encoder", "size", "evaluations", "color", "statistic")
+    changes = {name: options[name] for name in names if options[name] is not None}
+    params = replace(get_preset(options["preset"]), **changes)
+    get_spec(params.encoder)
+    if options["seed"] < 0:
+        raise BadParams(f"Expected a seed of at least 0, got {options['seed']}.")
+    return params
+
+
+def _mask(path: Path | None, content: Any) -> Any:
+    """The mask in gray, of the content's size; None without one. Raises `FileProblem`."""
+    from generation import pictures
+
+    if path is None:
+        return None
+    mask = pictures.read(path).convert("L")
+    if mask.size != content.size:
+        raise pictures.FileProblem(
+            f"Expected a mask of the content photograph's size, {content.width} × {content.height}, "
+            f"but {path} has {mask.width} × {mask.height}. Make the mask from that photograph."
+        )
+    return mask
+
+
+def _new_word(text: str) -> Any:
+    """The row of a word that is not in the database, to be collected from the samples.
+
+    Raises:
+        CommandError: it cannot be a word.
+    """
+    from generation.models import Word
+    from generation.sources.samples import WORDS, SampleSource
+
+    known = next((sample for sample in WORDS if sample.text == text), None)
+    word = Word(
+        text=text,
+        reading=known.reading if known else "",
+        gloss=known.gloss if known else "",
+        source=SampleSource.name,
+    )
+    try:
+        word.full_clean()
+    except ValidationError as error:
+        raise CommandError(
+            f"--word: {text!r} cannot be a word: {' '.join(error.messages)}"
+        ) from error
+    word.save()
+    return word

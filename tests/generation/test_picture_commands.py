@@ -1,0 +1,499 @@
+"""`reconstruct` and `stylize` with a small untrained network in place of the big one.
+
+Tests without the `django_db` mark may not touch the database: pytest-django refuses it.
+"""
+
+import io
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, OperationalError
+from PIL import Image
+
+from generation import features, inline, pictures, pipeline
+from generation.models import Clustering, Job, SourceImage, State, Word
+from generation.sources.base import SearchHit, SourceError
+from generation.vision import recipe, transfer
+from generation.vision.encoder import TINY, Encoder, untrained_encoder
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Encoder:
+    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
+    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
+    return network
+
+
+def grain(seed: int, color: tuple[int, int, int], width: int = 72) -> bytes:
+    rng = random.Random(seed)
+    image = Image.new("RGB", (width, 72))
+    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(width * 72)])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Photographs, a mask and a file that is none."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "content.png").write_bytes(grain(1, (60, 120, 160), width=80))
+    for n in (1, 2):
+        (folder / f"style{n}.png").write_bytes(grain(10 + n, (150, 100, 70)))
+    mask = Image.new("L", (80, 72))
+    mask.paste(255, (0, 0, 40, 72))
+    mask.save(folder / "mask.png")
+    Image.new("RGB", (40, 80)).save(folder / "small.png")
+    (folder / "page.png").write_text("<html>")
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def reconstruct(folder: Path, **changes: Any) -> None:
+    options: dict[str, Any] = {
+        "image": folder / "content.png",
+        "layer": "conv2_1",
+        "out": folder / "out.png",
+        "size": 32,
+        "evaluations": 3,
+    }
+    call_command("reconstruct", **{**options, **changes})
+
+
+def stylize(folder: Path, **changes: Any) -> None:
+    options: dict[str, Any] = {
+        "content": folder / "content.png",
+        "style": [folder / "style1.png"],
+        "out": folder / "out.png",
+        "size": 48,
+        "evaluations": 3,
+    }
+    options.update(changes)
+    if "word" in changes:
+        del options["style"]
+    call_command("stylize", **options)
+
+
+def opened(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
+        return np.asarray(image)
+
+
+# --- reconstruct --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("of", ["content", "style"])
+def test_a_reconstruction_is_written(
+    of: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "new" / "out.PNG"
+    reconstruct(folder, of=of, out=out)
+    assert opened(out).shape == (32, 32, 3)
+    said = capsys.readouterr().out
+    assert f"{of} of conv2_1: 3/3 evaluations" in said
+    assert said.endswith(f"Written: {out}\n")
+
+
+@pytest.mark.usefixtures("network")
+def test_all_layers_make_a_contact_sheet_of_both_kinds(folder: Path) -> None:
+    reconstruct(folder, layer="all", out=folder / "sheet.png")
+    page = opened(folder / "sheet.png")
+    for of in ("content", "style"):
+        for block in (1, 5):
+            reconstruct(folder, of=of, layer=f"conv{block}_1", evaluations=3)
+            assert contains(page, opened(folder / "out.png")), (of, block)
+
+
+def contains(page: np.ndarray, piece: np.ndarray) -> bool:
+    """Whether the piece lies somewhere on the page, pixel by pixel."""
+    height, width = piece.shape[:2]
+    starts = (page[: -height + 1, : -width + 1] == piece[0, 0]).all(axis=2)
+    return any(
+        (page[top : top + height, left : left + width] == piece).all()
+        for top, left in np.argwhere(starts)
+    )
+
+
+def test_names_on_a_sheet_never_meet() -> None:
+    tiny = Image.new("RGB", (8, 8), (255, 0, 0))
+    one = pictures.sheet([[tiny]], ["row"], ["a very long name"])
+    two = pictures.sheet([[tiny] * 2], ["row"], ["a very long name"] * 2)
+    ink = (np.asarray(two)[: pictures.LABEL] != 255).any(axis=(0, 2))
+    assert two.width - one.width > 8 + pictures.GAP
+    edge = one.width - pictures.GAP
+    assert not ink[edge : one.width].any(), "a gap between the two names"
+
+
+@pytest.mark.usefixtures("network")
+def test_the_pooling_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = features.encoder
+    monkeypatch.setattr(features, "encoder", lambda *names: (asked.append(names), real(*names))[1])
+    reconstruct(folder, encoder="vgg19")
+    reconstruct(folder, pooling="average")
+    assert asked == [("vgg19", "max"), ("vgg16-hed", "average")]
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": "none.png"}, r"Expected an image file.*none\.png cannot be read: No such file"),
+        ({"image": "."}, "Is a directory"),
+        ({"image": "page.png"}, r"page\.png: The file is not an image\. Use JPEG, PNG or WebP"),
+        ({"image": "small.png"}, r"small\.png: The image has 40 × 80 pixels.*at least 64"),
+        ({"out": "out.jpg"}, r"name ends in \.png, got .*out\.jpg"),
+        ({"out": "page.png/out.png"}, r"page\.png is not a folder"),
+        ({"out": "dir.png"}, r"dir\.png is a folder\. Choose another name"),
+        ({"layer": "conv9_9"}, r"no layer 'conv9_9'\. It has conv1_1"),
+        ({"layer": "fc6"}, r"no layer 'fc6'.*stands in"),
+        ({"size": 31}, "from 32 to 4096, got 31"),
+        ({"evaluations": 0}, "at least 1, got 0"),
+        ({"seed": -1}, "at least 0, got -1"),
+    ],
+)
+def test_reconstruct_refuses(folder: Path, changes: dict[str, Any], message: str) -> None:
+    (folder / "dir.png").mkdir()
+    refused(folder, reconstruct, changes, message)
+
+
+def refused(folder: Path, command: Any, changes: dict[str, Any], message: str) -> None:
+    """The command ends in an error, and no file is new or changed."""
+    (folder / "out.png").write_bytes(b"of an earlier run")
+    before = files(folder)
+    for name in ("image", "content", "out", "mask"):
+        if name in changes:
+            changes[name] = folder / changes[name]
+    if "style" in changes:
+        changes["style"] = [folder / name for name in changes["style"]]
+    with pytest.raises(CommandError, match=message):
+        command(folder, **changes)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": "resnet"}, "Expected an encoder among vgg19, vgg16-hed, got 'resnet'"),
+        ({}, r"vgg16-hed' are missing: there is no file .*make weights"),
+        ({"encoder": "vgg19"}, r"vgg19' are not at .*STYLESTUDY_VGG19_WEIGHTS"),
+    ],
+)
+@pytest.mark.parametrize("command", [reconstruct, stylize])
+def test_encoders_that_cannot_be_had(
+    folder: Path, settings: Any, command: Any, changes: dict[str, Any], message: str
+) -> None:
+    settings.VGG16_HED_WEIGHTS = folder / "none.h5"
+    settings.VGG19_WEIGHTS = folder / "none.pth"
+    features.encoder.cache_clear()
+    refused(folder, command, dict(changes), message)
+
+
+def test_an_unknown_pooling_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "encoder", lambda _n, pooling: untrained_encoder(pooling=pooling))
+    refused(folder, reconstruct, {"pooling": "mean"}, "among max, average, got 'mean'")
+
+
+# --- stylize from files ---------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("network")
+def test_files_in_a_picture_out_without_a_database(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stylize(folder, style=[folder / "style1.png", folder / "style2.png"])
+    first = opened(folder / "out.png")
+    assert first.shape == (48, 48, 3)
+    said = capsys.readouterr().out
+    assert "stylize: 3/3 evaluations" in said
+    assert f"Written: {folder / 'out.png'} (style loss " in said
+    stylize(folder, style=[folder / "style1.png", folder / "style2.png"])
+    assert (opened(folder / "out.png") == first).all(), "the same seed"
+    stylize(folder, style=[folder / "style1.png", folder / "style2.png"], seed=2)
+    assert (opened(folder / "out.png") != first).any()
+
+
+@pytest.mark.usefixtures("network")
+def test_the_fast_preset_makes_its_texture_first(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = replace(recipe.PRESETS["fast"].params, texture_evaluations=3)
+    monkeypatch.setitem(recipe.PRESETS, "fast", recipe.Preset(short, "quick"))
+    stylize(folder, preset="fast")
+    said = capsys.readouterr().out
+    assert said.index("texture: ") < said.index("stylize: 3/3")
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("color", ["match", "histogram", "luminance"])
+def test_colors_are_the_contents_where_asked(color: str, folder: Path) -> None:
+    stylize(folder)
+    plain = opened(folder / "out.png").mean(axis=(0, 1))
+    stylize(folder, color=color)
+    got = opened(folder / "out.png").mean(axis=(0, 1))
+    content = opened(folder / "content.png").mean(axis=(0, 1))
+    assert np.abs(got - content).max() < 12 < np.abs(plain - content).max()
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("statistic", ["moments", "sliced-wasserstein"])
+def test_another_statistic_makes_another_picture(statistic: str, folder: Path) -> None:
+    stylize(folder)
+    gram = opened(folder / "out.png")
+    stylize(folder, statistic=statistic)
+    assert (opened(folder / "out.png") != gram).any()
+
+
+@pytest.mark.usefixtures("network")
+def test_outside_the_mask_the_content_stays(folder: Path) -> None:
+    stylize(folder, mask=folder / "mask.png")
+    with Image.open(folder / "content.png") as image:
+        square = image.crop((4, 0, 76, 72)).resize((48, 48), Image.Resampling.LANCZOS)
+    away = np.abs(opened(folder / "out.png").astype(int) - np.asarray(square).astype(int))
+    # The mask's edge is at column 36 of 72: at 24 of 48, and Lanczos reaches 4.5 further.
+    assert away[:, 29:].max() == 0
+    assert away[:, :19].mean() > 10
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content": "none.png"}, r"Expected an image file.*none\.png cannot be read"),
+        ({"style": ["style1.png", "none.png"]}, r"none\.png cannot be read"),
+        ({"style": ["page.png"]}, r"page\.png: The file is not an image"),
+        ({"mask": "none.png"}, r"none\.png cannot be read"),
+        ({"mask": "style1.png"}, r"80 × 72, but .*style1\.png has 72 × 72"),
+        ({"out": "out.webp"}, r"ends in \.png"),
+        ({"preset": "best"}, "preset among fast, .*, got 'best'"),
+        ({"color": "red"}, "color: expected one of style, match, .*, got 'red'"),
+        ({"statistic": "mean"}, "statistic: expected one of gram, .*, got 'mean'"),
+        ({"size": 16}, "size: expected a whole number from 32 to 4096, got 16"),
+        ({"evaluations": 0}, "evaluations: expected a whole number from 1 .*, got 0"),
+        ({"seed": -1}, "seed of at least 0, got -1"),
+        ({"seed": -1, "preset": "fast"}, "seed of at least 0, got -1"),
+        ({"encoder": "resnet"}, "encoder among vgg19, vgg16-hed, got 'resnet'"),
+    ],
+)
+def test_stylize_refuses(folder: Path, changes: dict[str, Any], message: str) -> None:
+    refused(folder, stylize, changes, message)
+
+
+def test_a_bad_out_is_refused_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_names: str) -> None:
+        raise AssertionError("the network was loaded")
+
+    monkeypatch.setattr(features, "encoder", never)
+    for command in (reconstruct, stylize):
+        with pytest.raises(CommandError, match="Expected a file to write"):
+            command(folder, out=folder / "out.gif")
+    monkeypatch.setattr(pictures.os, "access", lambda _path, _mode: False)
+    for command in (reconstruct, stylize):
+        with pytest.raises(CommandError, match="nothing may be added to"):
+            command(folder)
+
+
+@pytest.mark.usefixtures("network")
+def test_a_write_that_fails_leaves_the_old_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Path, _target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    refused(folder, reconstruct, {}, r"out\.png cannot be written: No space left on device")
+
+
+@pytest.mark.usefixtures("network")
+def test_ctrl_c_ends_without_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transfer, "stylize", interrupted)
+    monkeypatch.setattr("generation.vision.reconstruct.reconstruct", interrupted)
+    for command in (reconstruct, stylize):
+        with pytest.raises(SystemExit) as end:
+            command(folder)
+        assert end.value.code == 130
+    assert capsys.readouterr().out.count("Stopped. No") == 2
+    assert not (folder / "out.png").exists()
+
+
+# --- stylize from a word --------------------------------------------------------------------------
+
+
+class Source:
+    """Seven hits: the first cannot be had, the second is no image."""
+
+    name = "samples"
+
+    def __init__(self, good: int = 5) -> None:
+        self.good = good
+        self.searched: list[str] = []
+
+    def search(self, query: str, limit: int) -> Iterator[SearchHit]:
+        self.searched.append(query)
+        for rank in range(2 + self.good):
+            yield SearchHit(source="samples", query=query, rank=rank, origin=str(rank))
+
+    def read(self, hit: SearchHit) -> bytes:
+        if hit.rank == 0:
+            raise SourceError("gone")
+        return b"<html>" if hit.rank == 1 else grain(hit.rank, (90, 90, 90))
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+    source = Source()
+    monkeypatch.setattr(pipeline, "get_source", lambda _name: source)
+    return source
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+def test_a_new_word_is_collected_grouped_and_used(folder: Path, source: Source) -> None:
+    stylize(folder, word=" 金属製 ")
+    first = opened(folder / "out.png")
+    assert first.shape == (48, 48, 3)
+    word = Word.objects.get()
+    assert (word.text, word.reading, word.gloss) == ("金属製", "きんぞくせい", "metal")
+    assert word.images.count() == 5
+    kinds = word.jobs.order_by("pk").values_list("kind", "state")
+    assert list(kinds) == [(kind, State.DONE) for kind in ("collect", "embed", "cluster")]
+    stylize(folder, word="金属製")
+    assert (opened(folder / "out.png") == first).all()
+    assert source.searched == ["金属製"], "the second run does not collect again"
+    assert (Word.objects.count(), Clustering.objects.count(), Job.objects.count()) == (1, 1, 3)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network", "source")
+def test_only_the_chosen_groups_make_the_style(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+    real = pictures.styling
+
+    def noted(network: Any, photographs: Any, *rest: Any) -> Any:
+        used.append([image.tobytes() for image in photographs])
+        return real(network, photographs, *rest)
+
+    monkeypatch.setattr(pictures, "styling", noted)
+    stylize(folder, word="ふさふさ")
+    chosen = SourceImage.objects.filter(memberships__cluster__chosen=True)
+    assert sorted(used[0]) == sorted(features.open_photograph(row).tobytes() for row in chosen)
+    assert used[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+def test_a_word_that_the_samples_do_not_have_leaves_nothing(folder: Path) -> None:
+    refused(folder, stylize, {"word": "もふもふ"}, "no photographs of 'もふもふ'; they have 木製")
+    assert not Word.objects.exists()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+def test_a_word_of_the_database_without_photographs_stays(folder: Path) -> None:
+    Word.objects.create(text="もふもふ")
+    refused(folder, stylize, {"word": "もふもふ"}, "もふもふ has no photographs. Upload some")
+    assert Word.objects.get().text == "もふもふ"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+def test_a_stage_that_fails_is_the_reason_and_can_be_tried_again(
+    folder: Path, source: Source
+) -> None:
+    source.good = 2
+    refused(folder, stylize, {"word": "石"}, "石 has 2 usable photographs.*at least 3.*Upload more")
+    word = Word.objects.get()
+    assert word.images.count() == 2, "what was collected is kept"
+    image = word.images.all()[0]
+    for n in range(3):
+        data = grain(50 + n, (90, 90, 90))
+        fields = pipeline.photograph_fields(pipeline.read_image(data))
+        SourceImage.objects.create(word=word, rank=20 + n, **fields)
+    image.file.storage.delete(image.file.name)
+    refused(folder, stylize, {"word": "石"}, "stored photograph 石 #.*Leave it out")
+    SourceImage.objects.filter(pk=image.pk).update(rejected="damaged")
+    stylize(folder, word="石")
+    assert opened(folder / "out.png").shape == (48, 48, 3)
+    assert len(source.searched) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network", "source")
+def test_a_word_that_another_process_works_on_is_left_to_it(folder: Path) -> None:
+    word = Word.objects.create(text="石", source="samples")
+    row = Job.objects.create(kind=Job.Kind.COLLECT, word=word)
+    assert Job.objects.all().claim(row.pk, "elsewhere/1")
+    refused(folder, stylize, {"word": "石"}, "being done by elsewhere/1. Wait")
+    assert Word.objects.get() == word
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network", "source")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"word": ""}, "'' cannot be a word: .*blank"),
+        ({"word": "  "}, "'' cannot be a word"),
+        ({"word": "ふ" * 61}, "cannot be a word: .*at most 60"),
+        ({"word": "石", "encoder": "resnet"}, "got 'resnet'"),
+        ({"word": "石", "out": "out.gif"}, r"ends in \.png"),
+        ({"word": "石", "content": "page.png"}, "not an image"),
+    ],
+)
+def test_a_bad_word_or_file_makes_no_row(
+    folder: Path, changes: dict[str, Any], message: str
+) -> None:
+    refused(folder, stylize, changes, message)
+    assert not Word.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OperationalError("no such table"),
+            "cannot be used: no such table\nRun `manage.py migrate`",
+        ),
+        (IntegrityError("UNIQUE"), "Another process has begun with the same word"),
+    ],
+)
+def test_a_database_that_cannot_be_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def broken(*_args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(inline, "cluster", broken)
+    refused(folder, stylize, {"word": "石"}, message)
+
+
+def test_a_style_or_a_word_is_needed_and_not_both(folder: Path) -> None:
+    some = ["--content", "c.png", "--out", "o.png"]
+    with pytest.raises(CommandError, match="--style --word is required"):
+        call_command("stylize", *some)
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("stylize", *some, "--style", "s.png", "--word", "石")

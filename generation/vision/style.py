@@ -11,8 +11,10 @@ layers of very different magnitude then weigh the same whatever the encoder's sc
 means "as far from the target as nothing at all", and one content weight serves all words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from generation.vision.encoder import EMBED_SIZE, Encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
@@ -289,9 +292,27 @@ def layer_style_vector(features: Tensor) -> Float32:
     """
     if features.ndim != 4 or features.shape[0] != 1:
         raise BadImage(f"Expected activations (1, C, H, W), got {tuple(features.shape)}.")
-    matrix = gram(features)[0].detach().cpu().numpy().astype(np.float64)
-    half = matrix[np.tril_indices(matrix.shape[0])]  # (C, C) → (C (C + 1) / 2,)
-    return _unit(np.sign(half) * np.sqrt(np.abs(half))).astype(np.float32)
+    return _style_vectors(features)[0].detach().cpu().to(torch.float32).numpy()
+
+
+@lru_cache(maxsize=16)
+def _lower_half(channels: int, device: torch.device) -> Tensor:
+    """Where the lower half with the diagonal, row by row, lies in a flattened C × C matrix."""
+    # Made outside the caller's inference mode, since it is kept and may be used elsewhere.
+    with torch.inference_mode(False):
+        rows, columns = torch.tril_indices(channels, channels, device=device)
+        index: Tensor = rows * channels + columns
+        return index
+
+
+def _style_vectors(features: Tensor) -> Tensor:
+    """`layer_style_vector` of several pictures, on their device: (N, C, H, W) → (N, C (C + 1) / 2)."""
+    matrices = gram(features)
+    index = _lower_half(matrices.shape[-1], matrices.device)
+    half = matrices.flatten(1).index_select(1, index)  # (N, C, C) → (N, C (C + 1) / 2)
+    roots = half.sign() * half.abs().sqrt()
+    # Of length 1; a vector of zeros stays zero.
+    return functional.normalize(roots, dim=1, eps=torch.finfo(roots.dtype).tiny)
 
 
 def neural_style_vector(features: Mapping[str, Tensor]) -> Float32:
@@ -387,15 +408,58 @@ def embed(encoder: Encoder, image: Image.Image) -> Embedding:
         BadParams: the encoder's pooling is not ``max``, as it was trained; features are stored
             without their pooling, so there is only one.
     """
+    return next(embed_many(encoder, [image], batch=1))
+
+
+def embed_many(
+    encoder: Encoder, images: Iterable[Image.Image], batch: int = 8
+) -> Iterator[Embedding]:
+    """`embed` of many photographs, in order, so many at a time.
+
+    Photographs are taken from ``images`` as they are needed and nothing is kept, so that memory
+    does not grow with their number. The numbers are those of `embed` to rounding. Worth it on a
+    GPU; on a CPU one at a time is as fast (docs/retrieval.md).
+
+    Raises:
+        BadImage: not an RGB image, when its turn comes.
+        BadParams: ``batch`` below 1, or as for `embed`.
+    """
+    if batch < 1:
+        raise BadParams(f"Expected a batch of at least 1 photograph, got {batch}.")
     if encoder.pooling != "max":
         raise BadParams(
             f"Features are taken with max pooling, as the network was trained; this encoder has "
             f"{encoder.pooling!r} pooling. Load it with pooling='max'."
         )
-    x = to_tensor(center_square(image, EMBED_SIZE), encoder.device).to(encoder.mean.dtype)
+    # Cut at once: of a photograph in the batch only its small square is kept.
+    rest = (center_square(image, EMBED_SIZE) for image in images)
+    # A second generator: what is wrong with the arguments is said at the call, not at the first use.
+    return (
+        embedding
+        for group in iter(lambda: list(islice(rest, batch)), [])
+        for embedding in _embed_batch(encoder, group)
+    )
+
+
+def _embed_batch(encoder: Encoder, squares: Sequence[Image.Image]) -> list[Embedding]:
+    layers = encoder.spec.nsv_layers
+    # N × (1, 3, 224, 224) → (N, 3, 224, 224)
+    x = torch.cat([to_tensor(square) for square in squares]).to(encoder.device, encoder.mean.dtype)
     with torch.inference_mode():
-        layers = encoder.spec.nsv_layers
         features = encoder(x, [*layers, encoder.descriptor_layer])
-        descriptor = encoder.descriptor_of(features)[0].cpu().to(torch.float32).numpy()
-        nsv = {layer: layer_style_vector(features[layer]).astype(np.float16) for layer in layers}
-    return Embedding(encoder.spec.name, encoder.descriptor_name, descriptor, nsv)
+        descriptors = encoder.descriptor_of(features).cpu().to(torch.float32).numpy()
+        # One layer after the other, its activations given up at once.
+        nsv = {
+            layer: _style_vectors(features.pop(layer)).to(torch.float16).cpu().numpy()
+            for layer in layers
+        }
+    return [
+        Embedding(
+            encoder.spec.name,
+            encoder.descriptor_name,
+            # Copies: a view would keep the whole batch in memory.
+            descriptors[number].copy(),
+            {layer: vectors[number].copy() for layer, vectors in nsv.items()},
+        )
+        for number in range(len(squares))
+    ]

@@ -1,10 +1,7 @@
 """The same work as the workers', in this process."""
 
-import contextlib
 import time
 from collections.abc import Callable
-
-from django.db import IntegrityError, transaction
 
 from generation import jobs, pipeline
 from generation.models import Clustering, Job, State, StimulusSet, Word
@@ -62,10 +59,10 @@ def cluster(word: Word, encoder: str, on_stage: Callable[[str], None]) -> Cluste
             raise StageFailed(job)
         if job.state == State.RUNNING:
             raise StageFailed(f"{job} is being done by {job.owner}. Wait for it, then try again.")
-        # Another process may write the same job first; then that one is taken up.
-        with contextlib.suppress(IntegrityError), transaction.atomic():
-            job.save()
-        if job.pk is not None:
-            on_stage(job.kind)
-            STAGES[Job.Kind(job.kind)](job.pk)
+        if job._state.adding:
+            # Taken up in the next round: by then it is there, whoever wrote it.
+            jobs.save_once(job)
+            continue
+        on_stage(job.kind)
+        STAGES[Job.Kind(job.kind)](job.pk)
     return found

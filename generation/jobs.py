@@ -159,9 +159,14 @@ def _write(stage: Job | str, pictures: QuerySet[StylizedImage]) -> None:
     if isinstance(stage, str):
         pictures.update(state=State.FAILED, error=stage, finished_at=timezone.now())
         return
-    # A savepoint: when another process wrote the same job first, that one is enough.
+    save_once(stage)
+
+
+def save_once(job: Job) -> None:
+    """Store a new job, unless another process was first with the same one: then that is enough."""
+    # In a savepoint, so that a transaction around it goes on.
     with contextlib.suppress(IntegrityError), transaction.atomic():
-        stage.save()
+        job.save(force_insert=True)
 
 
 def _represent_stage(clustering: Clustering, recipe: Recipe) -> Job | str | None:

@@ -646,7 +646,7 @@ class Style(models.Model):
     dispersion = models.JSONField(
         _("dispersion"), help_text=_("By layer: how far the photographs are from their mean.")
     )
-    texture = models.ImageField(_("texture"), upload_to="textures/", blank=True)
+    file = models.ImageField(_("texture"), upload_to="textures/", blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     seconds = models.FloatField(_("seconds"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -663,11 +663,6 @@ class Style(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clustering.word} · {self.recipe} · {self.ranks}"
-
-    @property
-    def file(self) -> Any:
-        """The texture, by the name that thumbnails ask for."""
-        return self.texture
 
 
 class Job(Work):

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -47,9 +47,6 @@ from generation.vision.transfer import stylize
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-FEATURE_FORMAT = 1
 COLLECT_LIMIT = 60
 RENEW_SECONDS = 2.0
 # How long a step may report nothing before its row is given to another worker (seconds).

@@ -137,7 +137,7 @@ def _textures(words: list[Word], recipes: list[Recipe]) -> dict[int, list[Style]
     """What each word became, by its newest clustering."""
     textures: dict[int, list[Style]] = defaultdict(list)
     newest: dict[int, int] = {}
-    rows = Style.objects.filter(clustering__word__in=words, recipe__in=recipes).exclude(texture="")
+    rows = Style.objects.filter(clustering__word__in=words, recipe__in=recipes).exclude(file="")
     for style in rows.select_related("clustering__word", "recipe").order_by("-clustering_id", "pk"):
         word = style.clustering.word_id
         if newest.setdefault(word, style.clustering_id) == style.clustering_id:

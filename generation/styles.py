@@ -251,7 +251,7 @@ def style_row(
             on_step=lambda done, _total, _losses: on_step(done) if on_step is not None else None,
         )
         values["sha256"] = pixel_sha256(texture)
-        values["texture"] = ContentFile(encode_png(texture), name=f"{values['sha256'][:20]}.png")
+        values["file"] = ContentFile(encode_png(texture), name=f"{values['sha256'][:20]}.png")
     values["seconds"] = round(time.monotonic() - began, 2)
     return Style.objects.update_or_create(
         clustering=clustering, recipe=recipe, ranks=ranks, defaults=values
@@ -259,7 +259,7 @@ def style_row(
 
 
 def _there(row: Style) -> bool:
-    return bool(row.texture) and row.texture.storage.exists(str(row.texture.name))
+    return bool(row.file) and row.file.storage.exists(str(row.file.name))
 
 
 def _texture_seed(recipe: Recipe, clustering: Clustering, ranks: str) -> int:
@@ -277,7 +277,7 @@ def styling(clustering: Clustering, recipe: Recipe, groups: Sequence[StyleCluste
     row = style_row(clustering, recipe, groups)
     texture = None
     if params.initial == "texture":
-        with row.texture.open("rb") as stream:
+        with row.file.open("rb") as stream:
             texture = read_image(stream.read()).image
     return Styling(
         photographs_of(groups, params.size),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from generation.models import State, StylizedImage
 from survey.models import Study
 from survey.report import Report, build_report, build_sheet
-from survey.views import text_of
+from survey.texts import text_of
 
 # Everything comes from here; no inline style is needed, charts carry attributes only.
 POLICY = (

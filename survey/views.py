@@ -12,13 +12,13 @@ from typing import Any
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
 from generation.models import StylizedImage
 from survey import session
 from survey.forms import AnswerForm, JoinForm
 from survey.models import Participation, Question, Study, StudyText, Trial
+from survey.texts import language, text_of
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +45,6 @@ def quiet(view: View) -> View:
         return response
 
     return wrapped
-
-
-def language() -> str:
-    """The page's language as studies store it: ja or en."""
-    return (get_language() or "ja").split("-")[0]
-
-
-def text_of(study: Study) -> StudyText:
-    """The study's own text in the page's language; empty where it has none."""
-    text = study.texts.filter(language=language()).first()
-    return text or StudyText(study=study, language=language())
 
 
 @require_safe

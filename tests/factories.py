@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import random
 
 import factory
 from django.core.files.base import ContentFile
@@ -30,6 +31,16 @@ def png(size: int = 16, seed: int | None = None) -> bytes:
     stream = io.BytesIO()
     color = ((n * 53) % 256, (n * 101 + 40) % 256, (n // 256 * 37 + n * 7) % 256)
     Image.new("RGB", (size, size), color).save(stream, "PNG", compress_level=0)
+    return stream.getvalue()
+
+
+def grain(seed: int, color: tuple[int, int, int], width: int = 72) -> bytes:
+    """A noisy PNG of 72 pixels' height about a colour: something to be grouped and restyled."""
+    rng = random.Random(seed)
+    image = Image.new("RGB", (width, 72))
+    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(width * 72)])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ('ranks', models.CharField(help_text='Their ranks.', max_length=20, verbose_name='clusters')),
                 ('members', models.PositiveIntegerField(verbose_name='photographs')),
                 ('dispersion', models.JSONField(help_text='By layer: how far the photographs are from their mean.', verbose_name='dispersion')),
-                ('texture', models.ImageField(blank=True, upload_to='textures/', verbose_name='texture')),
+                ('file', models.ImageField(blank=True, upload_to='textures/', verbose_name='texture')),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('seconds', models.FloatField(verbose_name='seconds')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),

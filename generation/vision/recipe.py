@@ -146,6 +146,17 @@ class Preset:
 
 _FAST = TransferParams(initial="texture", sigma=3.0, evaluations=20)
 
+_PUBLISHED = TransferParams(
+    encoder="vgg19",
+    pooling="average",
+    loss="gatys",
+    # α/β = 1e-3, one of the paper's ratios, over the weights 1/5 a layer.
+    content_weight=1e-3,
+    initial="noise",
+    range_weight=0.0,
+    evaluations=500,
+)
+
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
         _FAST,
@@ -162,30 +173,13 @@ PRESETS: dict[str, Preset] = {
         "A few seconds, to see whether words and contents are worth a study.",
     ),
     "gatys2015": Preset(
-        TransferParams(
-            encoder="vgg19",
-            pooling="average",
-            loss="gatys",
-            # α/β = 1e-3, the paper's most used ratio, over the weights 1/5 a layer.
-            content_weight=1e-3,
-            initial="noise",
-            range_weight=0.0,
-            evaluations=500,
-        ),
+        _PUBLISHED,
         "As published: conv1_1 … conv5_1, conv4_2, average pooling, start from noise. What still "
         "differs: their VGG-19 was rescaled to a mean activation of 1, torchvision's is not, so the "
         "ratio of the weights is not the same number; the budget counts evaluations.",
     ),
     "matsuo-yanai": Preset(
-        TransferParams(
-            encoder="vgg19",
-            pooling="average",
-            loss="gatys",
-            content_weight=1e-3,
-            initial="content",
-            range_weight=0.0,
-            evaluations=300,
-        ),
+        replace(_PUBLISHED, initial="content", evaluations=300),
         "The first study as far as its slides say: VGG-19, conv1_1 … conv5_1 for style and conv4_2 for "
         "content, three clusters a word. Guesses: average pooling, the ratio of weights, the start "
         "from the content, the number of evaluations.",

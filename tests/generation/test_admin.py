@@ -74,7 +74,7 @@ def full() -> StimulusSet:
         ranks="1",
         members=1,
         dispersion={"conv1_1": 0.1},
-        texture=ContentFile(png(20), name="t.png"),
+        file=ContentFile(png(20), name="t.png"),
         seconds=1.0,
     )
     return stimulus_set

@@ -1,7 +1,6 @@
 """The sheet for docs/, with a small network and made-up photographs in place of the packages."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from generation import features
 from generation.sources import samples
 from generation.sources.base import SearchHit, SourceError
-from generation.vision.encoder import TINY, untrained_encoder
-from tests.generation.test_pipeline import grain
+from tests.factories import grain
 
 
 class FewSamples:
@@ -31,9 +28,7 @@ class FewSamples:
 
 
 @pytest.fixture(autouse=True)
-def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
+def small_world(small_network: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "SampleSource", FewSamples)
 
     def content(_content: Any, _folder: Path) -> bytes:

@@ -1,6 +1,5 @@
 """`manage.py nearest`, with a small untrained network in place of the big one."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,9 @@ from PIL import Image
 from generation import features
 from generation.imagefile import encode_png, photograph_fields, read_image
 from generation.models import SourceImage, StylizedImage
-from generation.vision.encoder import TINY, untrained_encoder
 from tests.factories import WordFactory, make_ready_set
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
 
 
 def stripes(period: int, seed: int = 0) -> Image.Image:

@@ -3,8 +3,6 @@
 Tests without the `django_db` mark may not touch the database: pytest-django refuses it.
 """
 
-import io
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,23 +18,13 @@ from generation import features, inline, pictures, pipeline
 from generation.models import Clustering, Job, SourceImage, State, Word
 from generation.sources.base import SearchHit, SourceError
 from generation.vision import recipe, transfer
-from generation.vision.encoder import TINY, Encoder, untrained_encoder
+from generation.vision.encoder import Encoder, untrained_encoder
+from tests.factories import grain
 
 
 @pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> Encoder:
-    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
-    return network
-
-
-def grain(seed: int, color: tuple[int, int, int], width: int = 72) -> bytes:
-    rng = random.Random(seed)
-    image = Image.new("RGB", (width, 72))
-    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(width * 72)])
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
+def network(small_network: Encoder) -> Encoder:
+    return small_network
 
 
 @pytest.fixture

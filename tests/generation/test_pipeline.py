@@ -1,10 +1,7 @@
 """The stages on real rows and files, with a small untrained network in place of the big one."""
 
-import io
-import random
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,28 +25,9 @@ from generation.models import (
     Word,
 )
 from generation.sources.base import SearchHit, SourceError
-from generation.vision.encoder import TINY, untrained_encoder
-from tests.factories import StimulusSetFactory
+from tests.factories import StimulusSetFactory, grain
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
-    styles._photographs.cache_clear()
-    yield
-    styles._photographs.cache_clear()
-
-
-def grain(seed: int, color: tuple[int, int, int]) -> bytes:
-    rng = random.Random(seed)
-    image = Image.new("RGB", (72, 72))
-    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(72 * 72)])
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
 
 
 def photograph(seed: int, color: tuple[int, int, int] = (120, 100, 90)) -> dict[str, Any]:

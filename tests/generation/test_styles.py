@@ -1,7 +1,6 @@
 """Which clusters a picture takes its style from, and what is kept of a style."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,23 +22,15 @@ from generation.models import (
     StyleCluster,
     Word,
 )
+from generation.sources.samples import SampleSource
 from generation.vision import recipe as engine
-from generation.vision.encoder import TINY, untrained_encoder
+from generation.vision.encoder import SPECS
 from generation.vision.statistics import STATISTICS
 from generation.vision.tensors import center_square
 from tests.factories import StimulusSetFactory
 from tests.generation.test_pipeline import photograph
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    network = untrained_encoder(replace(TINY, name="vgg16-hed"))
-    monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
-    styles._photographs.cache_clear()
-    yield
-    styles._photographs.cache_clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
 
 
 def grouped_set(sizes: tuple[int, ...], **recipe: Any) -> tuple[StimulusSet, Clustering]:
@@ -90,6 +81,8 @@ def test_names_of_the_models_are_those_of_the_engine() -> None:
     assert set(models.InitialImage.values) == set(engine.STARTS)
     assert set(models.Color.values) == set(engine.COLORS)
     assert set(models.Statistic.values) == set(STATISTICS)
+    assert {name for name, _label in models.ENCODERS} == set(SPECS)
+    assert {name for name, _label in models.SOURCES} == {SampleSource.name}
 
 
 def test_a_recipe_is_its_preset_but_for_what_it_sets() -> None:
@@ -154,17 +147,17 @@ def test_the_texture_is_made_once_and_again_when_its_file_is_gone() -> None:
     call_command("make_stimuli", "grouped", "--inline")
     style = Style.objects.get()
     assert (style.ranks, style.members) == ("1,2", 7)
-    assert style.texture.width == style.texture.height == 80
+    assert style.file.width == style.file.height == 80
     assert stimulus_set.pictures.count() == 2
     assert all(p.params["initial"] == "texture" for p in stimulus_set.pictures.all())
-    name, digest = style.texture.name, style.sha256
+    name, digest = style.file.name, style.sha256
     recipe, clustering = stimulus_set.recipes.get(), Clustering.objects.get()
     groups = list(clustering.clusters.all())
-    assert styles.style_row(clustering, recipe, groups).texture.name == name
-    style.texture.storage.delete(name)
+    assert styles.style_row(clustering, recipe, groups).file.name == name
+    style.file.storage.delete(name)
     again = styles.style_row(clustering, recipe, groups)
     assert again.sha256 == digest, "the same seed, the same pixels"
-    assert again.texture.storage.exists(again.texture.name)
+    assert again.file.storage.exists(again.file.name)
 
 
 def test_planning_waits_for_the_style(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generation.vision import winograd
 from generation.vision.errors import (
     BadImage,
     BadParams,
@@ -184,6 +185,7 @@ class Encoder(nn.Module):
         self.spec = spec
         self.pooling = pooling
         self.convs = nn.ModuleDict()
+        self._kernels: dict[str, winograd.Kernels] = {}
         for layer in spec.conv_layers:
             ins, outs = spec.channels(layer)
             weight, bias = _checked(kernels, layer, (outs, ins, 3, 3), spec)
@@ -253,7 +255,7 @@ class Encoder(nn.Module):
         for layer in self.spec.conv_layers:
             if layer.endswith("_1") and layer != "conv1_1":
                 x = self._pool(x)
-            x = functional.relu(self.convs[layer](x), inplace=True)
+            x = functional.relu(self._convolve(layer, x), inplace=True)
             if layer in wanted:
                 found[layer] = x
             if len(found) == len(wanted):
@@ -277,6 +279,15 @@ class Encoder(nn.Module):
     def descriptor_layer(self) -> str:
         """The layer that `descriptor_of` reads."""
         return "fc6" if self.spec.has_fc6 else self.spec.nsv_layers[-1]
+
+    def _convolve(self, layer: str, x: Tensor) -> Tensor:
+        conv = self.convs[layer]
+        if not winograd.pays(conv.weight, x):
+            result: Tensor = conv(x)
+            return result
+        if layer not in self._kernels:
+            self._kernels[layer] = winograd.Kernels(conv.weight)
+        return winograd.convolve(x, self._kernels[layer]).add_(conv.bias.view(-1, 1, 1))
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.pooling == "max":

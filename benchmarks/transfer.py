@@ -231,6 +231,18 @@ def ratios(cases: list[dict[str, Any]], checkpoint: int, key: str, extra: float)
     return found
 
 
+def convolution_share(objective: Objective, x: Tensor) -> float:
+    """Share of an evaluation's time inside convolutions, forward and backward (torch's profiler)."""
+    whole = {"aten::conv2d", "_Convolution", "ConvolutionBackward0", "_ConvolutionBackward"}
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for _ in range(3):
+            pixels = x.clone().requires_grad_()
+            objective(pixels)[0].backward()
+    events = profile.key_averages()
+    inside = sum(event.cpu_time_total for event in events if event.key in whole)
+    return inside / sum(event.self_cpu_time_total for event in events)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter

@@ -1,7 +1,7 @@
 """Mean and covariance of colors, and how to give one picture another's.
 
 Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer",
-arXiv 1606.05897 (here: Gatys 2016b), section 3: a linear map x ↦ A x + b of the pixels whose A is the product
+arXiv 1606.05897 (here: Gatys 2016b), linear color transfer: x ↦ A x + b of the pixels, A the product
 of a square root of the target's covariance and the inverse of one of the source's. Any pair of
 square roots gives the same moments. Theirs are the symmetric root or the Cholesky factor in RGB.
 Departure: the Cholesky factor in a basis that begins with luminance. Then the new luminance is
@@ -160,7 +160,7 @@ def luminance(array: Array) -> Array:
 def match_luminance(array: Array, target: Array) -> Array:
     """A gray picture with the mean and standard deviation of the target's luminance.
 
-    Gatys 2016b, eq. 10. A flat picture stays flat, at the target's mean.
+    The step before the luminance-only transfer of Gatys 2016b. A flat picture stays flat, at the target's mean.
 
     Args:
         array: (H, W, 3) in [0, 1].
@@ -180,7 +180,7 @@ def match_luminance(array: Array, target: Array) -> Array:
 
 
 def with_color_of(gray: Array, content: Array) -> Array:
-    """The luminance of one picture with the colors of another (Gatys 2016b, section 4).
+    """The luminance of one picture with the colors of another (luminance-only transfer, Gatys 2016b).
 
     In YIQ terms: Y of the first, I and Q of the second; adding the difference of luminance to all
     three channels changes Y alone.

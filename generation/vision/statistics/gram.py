@@ -1,5 +1,6 @@
 """Second moments of channels: the Gram matrix."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,28 +35,35 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:
     # (N, C, H, W) → (N, H · W, C): a view, no copy, when memory is channels_last.
     rows = features.permute(0, 2, 3, 1).reshape(count, height * width, channels)
     if weights is not None:
-        rows = rows * shares(weights).sqrt()[:, None]
-        return _products(rows)
-    return _products(rows) / (height * width)
+        return _product(rows * shares(weights).sqrt()[:, None])
+    return _product(rows) / (height * width)
 
 
-def _products(rows: Tensor) -> Tensor:
+def _product(rows: Tensor) -> Tensor:
     """Fᵀ F of each member: (N, M, C) → (N, C, C)."""
-    return torch.stack([_Product.apply(one) for one in rows])  # type: ignore[no-untyped-call]
+    result: Tensor = _Product.apply(rows)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Product(torch.autograd.Function):
-    """Fᵀ F with half the work of its gradient: F (D + Dᵀ) at once instead of F D and F Dᵀ.
+    """Fᵀ F, whose gradient is one product, F (D + Dᵀ), and not F D and F Dᵀ apart.
 
-    One member at a time: torch's batched product of a single long matrix is several times slower.
+    One member at a time: torch's batched product of few long matrices is several times slower.
     """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         ctx.save_for_backward(rows)
-        return rows.t() @ rows
+        return _each(lambda n: rows[n].t() @ rows[n], len(rows))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
-        return rows @ (gradients[0] + gradients[0].t())
+        both = gradients[0] + gradients[0].transpose(1, 2)
+        return _each(lambda n: rows[n] @ both[n], len(rows))
+
+
+def _each(product: Callable[[int], Tensor], count: int) -> Tensor:
+    if count == 1:
+        return product(0)[None]  # without the copy of stack
+    return torch.stack([product(n) for n in range(count)])

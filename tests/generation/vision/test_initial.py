@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from generation.vision.color import color_moments, match_color
 from generation.vision.errors import BadImage, BadParams
 from generation.vision.initial import (
     high_pass,
@@ -180,6 +181,24 @@ def test_content_stays_visible_on_a_material_without_contrast() -> None:
     # The least contrast is 0.08; the low pass takes a little of it.
     assert 0.07 < luminance_deviation(got) < 0.085
     assert correlation(got.mean(axis=2), content @ np.array([0.299, 0.587, 0.114])) > 0.9
+
+
+def test_half_of_the_contents_own_detail_stays() -> None:
+    content, photograph = grainy(1, 64, 64), 0.5 + 4.0 * (grainy(2, 64, 64) - 0.5)
+    # A texture without grain: what is fine in the start can only be the content's.
+    start = initial_image(
+        "texture",
+        content,
+        [photograph],
+        [1.0],
+        sigma=3.0,
+        seed=0,
+        texture=np.full((80, 80, 3), 0.5),
+    )
+    target = color_moments(photograph)
+    matched = match_color(content, target)
+    expected = low_pass(matched, 3.0) + 0.5 * high_pass(matched, 3.0)
+    np.testing.assert_allclose(start, expected, atol=1e-9)
 
 
 def test_a_flat_photograph_gives_its_color() -> None:

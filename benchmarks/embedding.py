@@ -38,7 +38,8 @@ from PIL import Image
 
 from generation.features import encoder as load
 from generation.vision.clustering import ClusteringParams, cluster
-from generation.vision.encoder import EMBED_SIZE, VGG19, Encoder
+from generation.vision.encoder import EMBED_SIZE, Encoder
+from generation.vision.specs import VGG19
 from generation.vision.style import embed, embed_many
 from generation.vision.tensors import center_square, to_tensor
 

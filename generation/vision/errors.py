@@ -14,7 +14,18 @@ class BadImage(VisionError):
 
 
 class BadParams(VisionError):
-    """Parameters that are unknown, of the wrong type or out of range."""
+    """Parameters that are unknown, of the wrong type or out of range.
+
+    Attributes:
+        field: the parameter's name; empty if it is about several or none.
+        detail: the message without that name, for a form that shows it beside the field.
+    """
+
+    def __init__(self, message: str, *, owner: str = "", field: str = "") -> None:
+        """The message; with ``owner`` (the parameters' class) and ``field`` in front, if given."""
+        super().__init__(f"{owner}.{field}: {message}" if owner else message)
+        self.field = field
+        self.detail = message[:1].upper() + message[1:]
 
 
 class BadStyle(VisionError):

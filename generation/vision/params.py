@@ -45,10 +45,9 @@ class Params:
             )
         return cls(**{key: _frozen(value) for key, value in given.items()})
 
-    def _bad(self, name: str, expected: str) -> BadParams:
-        return BadParams(
-            f"{type(self).__name__}.{name}: expected {expected}, got {getattr(self, name)!r}."
-        )
+    def _bad(self, name: str, expected: str, came: object = None) -> BadParams:
+        came = repr(getattr(self, name)) if came is None else came
+        return BadParams(f"expected {expected}, got {came}.", owner=type(self).__name__, field=name)
 
     def _check_int(self, name: str, low: int, high: int | None = None) -> None:
         value = getattr(self, name)

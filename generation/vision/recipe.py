@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from generation.vision.encoder import POOLINGS
 from generation.vision.errors import BadParams
 from generation.vision.params import Params, is_number
-from generation.vision.statistics import STATISTICS
+from generation.vision.specs import POOLINGS, get_spec
 
+# Names only, and no torch: the web process checks recipes too. The functions are in `statistics`.
+STATISTICS: tuple[str, ...] = ("gram", "moments", "sliced-wasserstein")
 LOSSES: tuple[str, ...] = ("relative", "gatys")
 OPTIMIZERS: tuple[str, ...] = ("lbfgs", "adam")
 STARTS: tuple[str, ...] = ("random-phase", "texture", "content", "noise", "overlay")
@@ -72,9 +73,9 @@ class TransferParams(Params):
     color: str = "style"
 
     def __post_init__(self) -> None:
-        """Check the values. Raises `BadParams` (`UnknownLayer` comes when an encoder is met)."""
+        """Check the values. Raises `BadParams` (layers: see `check_encoder`)."""
         self._check_choice("pooling", POOLINGS)
-        self._check_choice("statistic", tuple(STATISTICS))
+        self._check_choice("statistic", STATISTICS)
         self._check_choice("loss", LOSSES)
         self._check_choice("optimizer", OPTIMIZERS)
         self._check_choice("initial", STARTS)
@@ -89,7 +90,7 @@ class TransferParams(Params):
         self._check_number("learning_rate", 0.0, above=True)
         self._check_number("sigma", 0.0, above=True)
         if self.loss == "gatys" and self.statistic != "gram":
-            raise self._bad("loss", "relative, unless the statistic is gram,")
+            raise self._bad("loss", "relative, unless the statistic is gram (as in the paper),")
         if not isinstance(self.encoder, str) or not self.encoder:
             raise self._bad("encoder", "the name of an encoder")
         if not isinstance(self.content_layer, str):
@@ -98,6 +99,23 @@ class TransferParams(Params):
         self._check_coarse()
         if not any(self.style_weights) and self.content_weight == 0:
             raise BadParams("TransferParams: all style weights and content_weight are 0.")
+
+    def check_encoder(self) -> None:
+        """Check that the named encoder is one that can be had, and has the layers.
+
+        Apart from `__post_init__`, so that the parameters also serve networks of other names.
+        fc6 is no layer to compare: it is no convolution, and takes pictures of one size only.
+
+        Raises:
+            BadParams: the encoder is unknown, or a layer is none of its convolutions.
+        """
+        known = get_spec(self.encoder).conv_layers
+        for name in ("style_layers", "content_layer"):
+            value = getattr(self, name)
+            for layer in (value,) if isinstance(value, str) else value:
+                if layer not in known:
+                    expected = f"convolutions of {self.encoder} ({', '.join(known)})"
+                    raise self._bad(name, expected, repr(layer))
 
     def _check_layers(self) -> None:
         layers, weights = self.style_layers, self.style_weights
@@ -124,10 +142,14 @@ class TransferParams(Params):
                 and len(step) == 2
                 and all(isinstance(n, int) and not isinstance(n, bool) for n in step)
                 and 32 <= step[0] < sides[-1]
-                and step[1] >= 1
+                and 1 <= step[1] <= 100_000
             )
             if not fits:
-                raise self._bad("coarse", "pairs (side, evaluations), sides growing up to size")
+                expected = (
+                    "pairs (side, evaluations), at least 32 pixels and 1 evaluation, "
+                    f"sides growing up to size (below {self.size})"
+                )
+                raise self._bad("coarse", expected)
             sides.append(step[0])
 
     @property
@@ -136,12 +158,25 @@ class TransferParams(Params):
         return self.evaluations + sum(evaluations for _side, evaluations in self.coarse)
 
 
+def gettext_noop(text: str) -> str:
+    """Marks a text for translation by whoever shows it: numerics know no Django."""
+    return text
+
+
 @dataclass(frozen=True)
 class Preset:
-    """Parameters with a name, and why they are as they are."""
+    """Parameters with a name, and why they are as they are.
+
+    Attributes:
+        params: the parameters.
+        reason: in English; translated by whoever shows it.
+        single_content: name of the preset that takes its place where a word is given to one content
+            photograph only; empty: none does.
+    """
 
     params: TransferParams
     reason: str
+    single_content: str = ""
 
 
 _FAST = TransferParams(initial="texture", sigma=3.0, evaluations=20)
@@ -160,35 +195,59 @@ _PUBLISHED = TransferParams(
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
         _FAST,
-        "For studies. The start already has the style's statistics and shapes, from a texture that is "
-        "synthesized once a word from its style representation, so few evaluations are enough.",
+        gettext_noop(
+            "For studies. The start already has the style's statistics and shapes, from a texture that "
+            "is synthesized once a word from its style representation, so few evaluations are enough. "
+            "In a set of one content photograph it is as “random-phase”: the texture takes about 40 "
+            "seconds a word and pays only if several pictures share it."
+        ),
+        single_content="random-phase",
     ),
     "random-phase": Preset(
         TransferParams(initial="random-phase", evaluations=28),
-        "For one content a word, where a synthesized texture does not pay: the start has the style's "
-        "spectrum.",
+        gettext_noop(
+            "For one content a word, where a synthesized texture does not pay: the start has the "
+            "style's spectrum."
+        ),
     ),
     "preview": Preset(
         replace(_FAST, initial="random-phase", size=128, evaluations=12),
-        "A few seconds, to see whether words and contents are worth a study.",
+        gettext_noop("A few seconds, to see whether words and contents are worth a study."),
     ),
     "gatys2015": Preset(
         _PUBLISHED,
-        "As published: conv1_1 … conv5_1, conv4_2, average pooling, start from noise. What still "
-        "differs: their VGG-19 was rescaled to a mean activation of 1, torchvision's is not, so the "
-        "ratio of the weights is not the same number; the budget counts evaluations.",
+        gettext_noop(
+            "As published: conv1_1 … conv5_1, conv4_2, average pooling, start from noise. What still "
+            "differs: their VGG-19 was rescaled to a mean activation of 1, torchvision's is not, so "
+            "the ratio of the weights is not the same number; the budget counts evaluations."
+        ),
     ),
     "matsuo-yanai": Preset(
         replace(_PUBLISHED, initial="content", evaluations=300),
-        "The first study as far as its slides say: VGG-19, conv1_1 … conv5_1 for style and conv4_2 for "
-        "content, three clusters a word. Guesses: average pooling, the ratio of weights, the start "
-        "from the content, the number of evaluations.",
+        gettext_noop(
+            "The first study as far as its slides say: VGG-19, conv1_1 … conv5_1 for style and "
+            "conv4_2 for content, three clusters a word. Guesses: average pooling, the ratio of "
+            "weights, the start from the content, the number of evaluations."
+        ),
     ),
 }
 
 
-def get_preset(name: str) -> TransferParams:
-    """The parameters of a preset. Raises `BadParams` if there is none."""
+def get_preset(name: str, *, single_content: bool = False) -> TransferParams:
+    """The parameters of a preset.
+
+    Args:
+        name: one of `PRESETS`.
+        single_content: the style is for one content photograph only (see `Preset`).
+
+    Raises:
+        BadParams: there is none of that name.
+    """
     if name not in PRESETS:
-        raise BadParams(f"Expected a preset among {', '.join(PRESETS)}, got {name!r}.")
-    return PRESETS[name].params
+        raise BadParams(
+            f"Expected a preset among {', '.join(PRESETS)}, got {name!r}.", field="preset"
+        )
+    preset = PRESETS[name]
+    if single_content and preset.single_content:
+        return PRESETS[preset.single_content].params
+    return preset.params

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from generation.vision.encoder import EncoderSpec
 from generation.vision.errors import BadParams, BadStyle, UnknownLayer
+from generation.vision.specs import EncoderSpec
 from generation.vision.style import Embedding
 from generation.vision.tensors import to_array
 

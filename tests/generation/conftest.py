@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from generation import features, styles
-from generation.vision.encoder import TINY, Encoder, untrained_encoder
+from generation.vision.encoder import Encoder, untrained_encoder
+from generation.vision.specs import TINY
 
 
 @pytest.fixture

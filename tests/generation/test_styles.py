@@ -24,7 +24,7 @@ from generation.models import (
 )
 from generation.sources.samples import SampleSource
 from generation.vision import recipe as engine
-from generation.vision.encoder import SPECS
+from generation.vision.specs import SPECS
 from generation.vision.statistics import STATISTICS
 from generation.vision.tensors import center_square
 from tests.factories import StimulusSetFactory

@@ -126,14 +126,13 @@ class Command(BaseCommand):
 
 def _params(options: dict[str, Any]) -> Any:
     """The preset with the changes asked for. Raises `BadParams`."""
-    from generation.vision.encoder import get_spec
     from generation.vision.errors import BadParams
     from generation.vision.recipe import get_preset
 
     names = ("encoder", "size", "evaluations", "color", "statistic")
     changes = {name: options[name] for name in names if options[name] is not None}
     params = replace(get_preset(options["preset"]), **changes)
-    get_spec(params.encoder)
+    params.check_encoder()
     if options["seed"] < 0:
         raise BadParams(f"Expected a seed of at least 0, got {options['seed']}.")
     return params

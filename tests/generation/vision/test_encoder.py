@@ -12,16 +12,7 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models import VGG19_Weights
 
-from generation.vision.encoder import (
-    SPECS,
-    TINY,
-    VGG16_HED,
-    VGG19,
-    Encoder,
-    get_spec,
-    load_encoder,
-    untrained_encoder,
-)
+from generation.vision.encoder import Encoder, load_encoder, untrained_encoder
 from generation.vision.errors import (
     BadImage,
     BadParams,
@@ -29,6 +20,7 @@ from generation.vision.errors import (
     MissingWeights,
     UnknownLayer,
 )
+from generation.vision.specs import SPECS, TINY, VGG16_HED, VGG19, get_spec
 
 
 def hed_weights() -> Path:

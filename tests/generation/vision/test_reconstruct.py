@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from generation.vision import reconstruct as module
-from generation.vision.encoder import VGG16_HED, EncoderSpec, untrained_encoder
+from generation.vision.encoder import untrained_encoder
 from generation.vision.errors import BadImage, BadParams, UnknownLayer
 from generation.vision.objective import Losses
 from generation.vision.reconstruct import layers_up_to, reconstruct
+from generation.vision.specs import VGG16_HED, EncoderSpec
 from generation.vision.statistics.gram import gram
 from generation.vision.tensors import array_to_tensor, center_square, to_image, to_tensor
 

@@ -6,7 +6,6 @@ from PIL import Image
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from generation.vision.encoder import TINY
 from generation.vision.errors import BadImage, BadParams, BadStyle, UnknownLayer
 from generation.vision.search import (
     average_precisions,
@@ -18,6 +17,7 @@ from generation.vision.search import (
     similarity_matrix,
     style_vector,
 )
+from generation.vision.specs import TINY
 from generation.vision.style import Embedding
 
 

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from generation.vision.encoder import VGG16_HED, VGG19, Encoder, untrained_encoder
+from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
+from generation.vision.specs import VGG16_HED, VGG19
 from generation.vision.statistics.gram import gram
 from generation.vision.style import (
     Embedding,

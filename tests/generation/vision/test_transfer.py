@@ -12,11 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from generation.vision.encoder import TINY, Encoder, untrained_encoder
+from generation.vision import recipe as recipes
+from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged
 from generation.vision.objective import Losses, Objective, Region, total_variation
 from generation.vision.optimize import minimize
 from generation.vision.recipe import PRESETS, TransferParams, get_preset
+from generation.vision.specs import TINY
+from generation.vision.statistics import STATISTICS
 from generation.vision.statistics.gram import gram
 from generation.vision.style import (
     StyleRepresentation,
@@ -481,8 +484,52 @@ def test_every_preset_survives_json_and_says_why(name: str) -> None:
         TransferParams.from_dict(json.loads(json.dumps(preset.params.to_dict()))) == preset.params
     )
     assert len(preset.reason) > 50
-    with pytest.raises(BadParams, match="Expected a preset among fast"):
+    with pytest.raises(BadParams, match="Expected a preset among fast") as refused:
         get_preset("nice")
+    assert refused.value.field == "preset"
+
+
+def test_for_a_single_content_fast_is_random_phase_and_others_are_themselves() -> None:
+    assert get_preset("fast", single_content=True) == get_preset("random-phase")
+    for name in set(PRESETS) - {"fast"}:
+        assert get_preset(name, single_content=True) == get_preset(name)
+
+
+def test_names_of_statistics_are_those_of_the_functions() -> None:
+    # The names stand apart, free of torch.
+    assert set(recipes.STATISTICS) == set(STATISTICS)
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "detail"),
+    [
+        ({"style_layers": ["conv1_1", "conv3_4"]}, "style_layers", "got 'conv3_4'"),
+        ({"content_layer": "conv4_4"}, "content_layer", "got 'conv4_4'"),
+        ({"content_layer": "fc6"}, "content_layer", "got 'fc6'"),
+        ({"encoder": "vgg19", "content_layer": "fc6"}, "content_layer", "got 'fc6'"),
+    ],
+)
+def test_layers_that_the_encoder_does_not_have(
+    values: dict[str, Any], field: str, detail: str
+) -> None:
+    if "style_layers" in values:
+        values["style_weights"] = [1] * len(values["style_layers"])
+    bad = TransferParams.from_dict(values)
+    with pytest.raises(BadParams, match=f"TransferParams.{field}: expected conv") as refused:
+        bad.check_encoder()
+    assert refused.value.field == field
+    assert refused.value.detail.startswith("Expected convolutions of vgg")
+    assert detail in refused.value.detail
+
+
+def test_layers_and_encoders_that_are_there() -> None:
+    for preset in PRESETS.values():
+        preset.params.check_encoder()
+    # VGG-19 has four convolutions in its third block, VGG-16 three (Simonyan and Zisserman 2015,
+    # table 1, columns E and D).
+    TransferParams(encoder="vgg19", content_layer="conv3_4").check_encoder()
+    with pytest.raises(BadParams, match="Expected an encoder among"):
+        TransferParams(encoder="tiny-untrained").check_encoder()
 
 
 @pytest.mark.parametrize(

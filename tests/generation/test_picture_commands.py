@@ -16,6 +16,7 @@ from PIL import Image
 
 from generation import features, inline, pictures, pipeline
 from generation.models import Clustering, Job, SourceImage, State, Word
+from generation.notation import NAMES
 from generation.sources.base import SearchHit, SourceError
 from generation.vision import recipe, transfer
 from generation.vision.encoder import Encoder, untrained_encoder
@@ -245,6 +246,74 @@ def test_another_statistic_makes_another_picture(statistic: str, folder: Path) -
 
 
 @pytest.mark.usefixtures("network")
+def test_every_parameter_can_be_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    real = transfer.stylize
+
+    def watched(encoder: Any, content: Any, style: Any, params: Any, **rest: Any) -> Any:
+        given.append(params)
+        return real(encoder, content, style, params, **rest)
+
+    monkeypatch.setattr(transfer, "stylize", watched)
+    typed = [
+        "--pooling=max",
+        "--style-layers=conv1_1*3 conv2_1",
+        "--content-layer=conv3_1",
+        "--content-weight=0.5",
+        "--statistic=moments",
+        "--loss=relative",
+        "--optimizer=adam",
+        "--history=7",
+        "--learning-rate=0.1",
+        "--size=48",
+        "--evaluations=3",
+        "--coarse=32: 2, 40: 1",
+        "--range-weight=5",
+        "--tv-weight=0.25",
+        "--initial=texture",
+        "--sigma=2.5",
+        "--texture-evaluations=4",
+        "--color=match",
+        "--encoder=vgg16-hed",
+    ]
+    call_command(
+        "stylize",
+        f"--content={folder / 'content.png'}",
+        f"--style={folder / 'style1.png'}",
+        f"--out={folder / 'out.png'}",
+        "--preset=gatys2015",
+        *typed,
+    )
+    names = {option.partition("=")[0].removeprefix("--").replace("-", "_") for option in typed}
+    assert names == set(NAMES)
+    assert given == [
+        recipe.TransferParams(
+            encoder="vgg16-hed",
+            pooling="max",
+            style_layers=("conv1_1", "conv2_1"),
+            style_weights=(0.75, 0.25),
+            content_layer="conv3_1",
+            content_weight=0.5,
+            statistic="moments",
+            loss="relative",
+            optimizer="adam",
+            history=7,
+            learning_rate=0.1,
+            size=48,
+            evaluations=3,
+            coarse=((32, 2), (40, 1)),
+            range_weight=5.0,
+            tv_weight=0.25,
+            initial="texture",
+            sigma=2.5,
+            texture_evaluations=4,
+            color="match",
+        )
+    ]
+    assert opened(folder / "out.png").shape == (48, 48, 3)
+
+
+@pytest.mark.usefixtures("network")
 def test_outside_the_mask_the_content_stays(folder: Path) -> None:
     stylize(folder, mask=folder / "mask.png")
     with Image.open(folder / "content.png") as image:
@@ -273,6 +342,15 @@ def test_outside_the_mask_the_content_stays(folder: Path) -> None:
         ({"seed": -1}, "seed of at least 0, got -1"),
         ({"seed": -1, "preset": "fast"}, "seed of at least 0, got -1"),
         ({"encoder": "resnet"}, "encoder among vgg19, vgg16-hed, got 'resnet'"),
+        ({"style_layers": "conv1_1 conv3_4"}, "style_layers: expected conv.*, got 'conv3_4'"),
+        ({"style_layers": "conv1_1*x"}, r"as in “conv1_1 conv2_1\*0\.5”, got “conv1_1\*x”"),
+        ({"style_layers": ""}, "at least one layer"),
+        ({"content_layer": "fc6"}, "content_layer: expected conv.*, got 'fc6'"),
+        ({"coarse": "32"}, "as in “128: 20, 192: 10”, got “32”"),
+        ({"coarse": "48: 2"}, r"coarse: expected pairs .* \(below 48\), got \(\(48, 2\),\)"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of lbfgs, adam, got 'sgd'"),
+        ({"pooling": ""}, "pooling: expected one of max, average, got ''"),
+        ({"preset": "gatys2015", "statistic": "moments"}, "unless the statistic is gram"),
     ],
 )
 def test_stylize_refuses(folder: Path, changes: dict[str, Any], message: str) -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import IntegrityError, OperationalError, ProgrammingError
 
+from generation.notation import NAMES, overrides
 from generation.progress import Display
 
 # What a shell gives for a program that Ctrl-C has ended.
@@ -28,12 +29,13 @@ class Command(BaseCommand):
         source.add_argument("--style", type=Path, nargs="+", metavar="S")
         source.add_argument("--word")
         parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
-        parser.add_argument("--preset", default="random-phase", help="see docs/method.md")
-        parser.add_argument("--encoder", help="another one than the preset's")
-        parser.add_argument("--size", type=int, help="side in pixels")
-        parser.add_argument("--evaluations", type=int)
-        parser.add_argument("--color", help="style, match, histogram or luminance")
-        parser.add_argument("--statistic", help="gram, moments or sliced-wasserstein")
+        parser.add_argument(
+            "--preset",
+            default="random-phase",
+            help="see docs/method.md; random-phase unless given, and not fast: the texture that fast "
+            "synthesizes first takes about 40 seconds, and only several pictures would share it",
+        )
+        _add_overrides(parser.add_argument_group("instead of the preset's (see docs/method.md)"))
         parser.add_argument(
             "--mask", type=Path, help="white where to restyle; of the content's size"
         )
@@ -124,13 +126,47 @@ class Command(BaseCommand):
         ]
 
 
+def _add_overrides(group: Any) -> None:
+    """An option for each of `notation.NAMES`; the values are checked by `TransferParams`."""
+    group.add_argument("--encoder", help="vgg16-hed or vgg19")
+    group.add_argument("--pooling", help="max (as trained) or average (as published)")
+    group.add_argument(
+        "--style-layers",
+        metavar="LAYERS",
+        help="with relative weights if wanted: 'conv1_1 conv2_1*0.5'",
+    )
+    group.add_argument("--content-layer", metavar="LAYER", help="e.g. conv4_2")
+    group.add_argument(
+        "--content-weight", type=float, metavar="W", help="against the style; larger: more content"
+    )
+    group.add_argument("--statistic", help="gram, moments or sliced-wasserstein")
+    group.add_argument("--loss", help="relative, or gatys (as published)")
+    group.add_argument("--optimizer", help="lbfgs or adam")
+    group.add_argument("--history", type=int, metavar="N", help="memory of lbfgs, in steps")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="of adam")
+    group.add_argument("--size", type=int, help="side in pixels")
+    group.add_argument("--evaluations", type=int, metavar="N", help="budget at that size")
+    group.add_argument(
+        "--coarse",
+        metavar="SIZES",
+        help="smaller sizes first, with evaluations: '128: 20, 192: 10'",
+    )
+    group.add_argument("--range-weight", type=float, metavar="W", help="of colors out of range")
+    group.add_argument("--tv-weight", type=float, metavar="W", help="of the total variation")
+    group.add_argument("--initial", help="random-phase, texture, content, noise or overlay")
+    group.add_argument(
+        "--sigma", type=float, help="pixels; what is finer comes from the style in the start"
+    )
+    group.add_argument("--texture-evaluations", type=int, metavar="N")
+    group.add_argument("--color", help="style, match, histogram or luminance")
+
+
 def _params(options: dict[str, Any]) -> Any:
     """The preset with the changes asked for. Raises `BadParams`."""
     from generation.vision.errors import BadParams
     from generation.vision.recipe import get_preset
 
-    names = ("encoder", "size", "evaluations", "color", "statistic")
-    changes = {name: options[name] for name in names if options[name] is not None}
+    changes = overrides({name: options[name] for name in NAMES})
     params = replace(get_preset(options["preset"]), **changes)
     params.check_encoder()
     if options["seed"] < 0:

@@ -27,10 +27,12 @@ from generation.models import (
     Recipe,
     State,
     StimulusSet,
+    Style,
     StylizedImage,
     Word,
     Work,
 )
+from generation.vision.errors import BadParams
 
 TASKS = {
     Job.Kind.COLLECT: "generation.collect_word",
@@ -116,7 +118,8 @@ def plan(stimulus_set: StimulusSet) -> None:
         waiting = pictures.filter(state=State.QUEUED, clustering__isnull=True)
         for word in Word.objects.filter(pk__in=waiting.values("word")):
             for encoder in stimulus_set.encoders():
-                _plan_word(waiting.filter(word=word, recipe__encoder=encoder), word, encoder)
+                of_word = waiting.filter(word=word, recipe__encoder=encoder)
+                _plan_word(stimulus_set, of_word, word, encoder)
         if not pictures.exists():
             status = StimulusSet.Status.FAILED
         elif pictures.active().exists():
@@ -134,7 +137,9 @@ def _lock(stimulus_set: StimulusSet) -> None:
     stimulus_set.status = row.status
 
 
-def _plan_word(pictures: QuerySet[StylizedImage], word: Word, encoder: str) -> None:
+def _plan_word(
+    stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], word: Word, encoder: str
+) -> None:
     """Bring one word a stage further: collect, embed, cluster, represent, then its pictures are ready."""
     if not pictures.exists() or word.jobs.active().exists():
         return
@@ -147,9 +152,10 @@ def _plan_word(pictures: QuerySet[StylizedImage], word: Word, encoder: str) -> N
         # Clusters kept apart: not every word has as many as the recipe allows.
         found = clustering.clusters.filter(chosen=True).count()
         of_recipe.filter(variant__gt=found).delete()
-        stage = _represent_stage(clustering, recipe)
+        single = stimulus_set.as_single_content(recipe)
+        stage = _represent_stage(clustering, recipe, single_content=single)
         if stage is None:
-            of_recipe.update(clustering=clustering, sent_at=None)
+            of_recipe.update(clustering=clustering, sent_at=None, single_content=single)
         else:
             _write(stage, of_recipe)
 
@@ -169,13 +175,22 @@ def save_once(job: Job) -> None:
         job.save(force_insert=True)
 
 
-def _represent_stage(clustering: Clustering, recipe: Recipe) -> Job | str | None:
+def _represent_stage(
+    clustering: Clustering, recipe: Recipe, *, single_content: bool
+) -> Job | str | None:
     """The job to write, the reason why the recipe cannot go on, or None when the style is there."""
+    try:
+        params = recipe.transfer_params(single_content=single_content)
+    except BadParams as error:
+        return str(error)
     word = clustering.word
     this = Q(kind=Job.Kind.REPRESENT, recipe=recipe, fingerprint=clustering.fingerprint)
     if failed := _failure(word, this):
         return failed
-    if word.jobs.filter(this, state=State.DONE).exists():
+    # A set of one content may have had the style made, and a set of several now needs its texture.
+    bare = Style.objects.filter(clustering=clustering, recipe=recipe, file="")
+    lacks_texture = params.initial == "texture" and bare.exists()
+    if word.jobs.filter(this, state=State.DONE).exists() and not lacks_texture:
         return None
     return Job(
         kind=Job.Kind.REPRESENT,
@@ -184,6 +199,15 @@ def _represent_stage(clustering: Clustering, recipe: Recipe) -> Job | str | None
         fingerprint=clustering.fingerprint,
         recipe=recipe,
     )
+
+
+def single_content_only(word: Word, recipe: Recipe) -> bool:
+    """Whether all sets whose pictures wait for this style make them as of one content."""
+    waiting = StylizedImage.objects.filter(
+        word=word, recipe=recipe, state=State.QUEUED, clustering__isnull=True
+    )
+    sets = StimulusSet.objects.filter(pictures__in=waiting).distinct()
+    return all(stimulus_set.as_single_content(recipe) for stimulus_set in sets)
 
 
 def next_stage(word: Word, encoder: str) -> Job | str:

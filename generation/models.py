@@ -2,12 +2,14 @@
 
 import hashlib
 import uuid
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Self, cast
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -15,6 +17,10 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from generation.notation import NAMES, overrides
+from generation.vision.errors import BadParams
+from generation.vision.recipe import TransferParams, get_preset
 
 ENCODERS = [("vgg16-hed", "VGG-16 (HED)"), ("vgg19", "VGG-19 (ImageNet)")]
 SOURCES = [("samples", _("sample photographs of the demo"))]
@@ -387,6 +393,21 @@ class Statistic(models.TextChoices):
     SLICED = "sliced-wasserstein", _("sliced Wasserstein distance")
 
 
+class Pooling(models.TextChoices):
+    MAX = "max", _("maximum, as the network was trained")
+    AVERAGE = "average", _("average, as published")
+
+
+class Loss(models.TextChoices):
+    RELATIVE = "relative", _("relative to the style's and the content's own size")
+    GATYS = "gatys", _("as published (Gatys et al. 2016); Gram matrices only")
+
+
+class Optimizer(models.TextChoices):
+    LBFGS = "lbfgs", _("L-BFGS, as published")
+    ADAM = "adam", _("Adam")
+
+
 class ClusterChoice(models.TextChoices):
     BEST = "best", _("large and cohesive")
     LARGEST = "largest", _("largest")
@@ -408,7 +429,16 @@ class Recipe(models.Model):
         _("encoder"), max_length=20, choices=ENCODERS, default=default_encoder
     )
     initial = models.CharField(
-        _("initial image"), max_length=20, choices=InitialImage.choices, blank=True
+        _("initial image"),
+        max_length=20,
+        choices=InitialImage.choices,
+        blank=True,
+        help_text=_(
+            "What the optimization starts from. Left to the preset “fast”, it is the texture, but random "
+            "phase (with 28 evaluations) in a set of one content photograph, where a texture of about 40 "
+            "seconds a word does not pay. What a set has begun with stays, also when contents are "
+            "added: so its pictures can be compared. Choose the texture here to have it always."
+        ),
     )
     color = models.CharField(_("colours"), max_length=20, choices=Color.choices, blank=True)
     region = models.CharField(
@@ -439,7 +469,98 @@ class Recipe(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(1e6)],
-        help_text=_("Against the style loss. Larger: more of the content can be seen."),
+        help_text=_(
+            "Of the content loss against the style loss (α/β in Gatys et al. 2016, eq. 7). Larger: more of "
+            "the content can be seen."
+        ),
+    )
+    style_layers = models.CharField(
+        _("style layers"),
+        max_length=300,
+        blank=True,
+        help_text=_(
+            "Layers whose statistics are compared, with relative weights where they shall not count "
+            "alike: “conv1_1 conv2_1*0.5”. Weights are scaled so that their sum is 1. VGG-16 has "
+            "conv1_1 … conv5_3, VGG-19 conv1_1 … conv5_4."
+        ),
+    )
+    content_layer = models.CharField(
+        _("content layer"),
+        max_length=20,
+        blank=True,
+        help_text=_("The layer whose activations are compared, e.g. conv4_2."),
+    )
+    pooling = models.CharField(_("pooling"), max_length=20, choices=Pooling.choices, blank=True)
+    loss = models.CharField(
+        _("form of the loss"),
+        max_length=20,
+        choices=Loss.choices,
+        blank=True,
+        help_text=_(
+            "Relative: every layer's squared distance over its target's squared norm. The content "
+            "weight means something else in each form."
+        ),
+    )
+    optimizer = models.CharField(
+        _("optimizer"), max_length=20, choices=Optimizer.choices, blank=True
+    )
+    learning_rate = models.FloatField(
+        _("learning rate"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-6), MaxValueValidator(1.0)],
+        help_text=_("Of Adam, where black is 0 and white 1. Without effect under L-BFGS."),
+    )
+    history = models.PositiveIntegerField(
+        _("memory of L-BFGS"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=_("How many earlier steps shape the next one. Without effect under Adam."),
+    )
+    coarse = models.CharField(
+        _("smaller sizes first"),
+        max_length=120,
+        blank=True,
+        help_text=_(
+            "Sizes in pixels that are optimized before the picture's own, and how many evaluations each "
+            "gets: “128: 20, 192: 10”. Each result, enlarged, is where the next size starts."
+        ),
+    )
+    texture_evaluations = models.PositiveIntegerField(
+        _("evaluations of the texture"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(2000)],
+        help_text=_("Once for each style. Only where pictures start from the texture."),
+    )
+    sigma = models.FloatField(
+        _("coarse from fine (σ)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.1), MaxValueValidator(64.0)],
+        help_text=_(
+            "In pixels: the start takes what is coarser than this Gaussian from the content and what "
+            "is finer from the style. Only for the starts texture, random phase and a photograph's "
+            "own detail."
+        ),
+    )
+    tv_weight = models.FloatField(
+        _("weight of the total variation"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1e6)],
+        help_text=_("Above 0: smoother pictures with less grain. Not part of Gatys et al. 2016."),
+    )
+    range_weight = models.FloatField(
+        _("weight of colours out of range"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1e6)],
+        help_text=_(
+            "Above 0: colours darker than black or brighter than white, which the finished picture "
+            "cannot have, cost something. 0: as published."
+        ),
     )
     clusters = models.PositiveIntegerField(
         _("clusters"),
@@ -474,22 +595,66 @@ class Recipe(models.Model):
         """Work on its pictures has begun, so it stays as it is."""
         if self._state.adding:
             return False
-        return self.jobs.exists() or self.pictures.exclude(state=State.QUEUED).exists()
+        return (
+            self.jobs.exists()
+            or self.styles.exists()
+            or self.pictures.exclude(state=State.QUEUED).exists()
+        )
 
     @property
     def variants(self) -> range:
         """0 for one blended picture, else the ranks of clusters kept apart."""
         return range(1, self.clusters + 1) if self.apart else range(1)
 
+    def transfer_params(self, *, single_content: bool = False) -> TransferParams:
+        """The preset's parameters with what the recipe sets itself.
+
+        Args:
+            single_content: for pictures of one content photograph (see `vision.recipe.Preset`); an
+                initial image of the recipe's own goes before.
+
+        Raises:
+            BadParams: a text cannot be read, or the values do not fit together or the encoder.
+        """
+        preset = get_preset(self.preset, single_content=single_content and not self.initial)
+        given = {name: getattr(self, name) for name in NAMES}
+        # Of texts, the empty one stands for none.
+        own = overrides({name: None if value == "" else value for name, value in given.items()})
+        params = replace(preset, **own)
+        params.check_encoder()
+        return params
+
     def clean(self) -> None:
         if self.apart and self.cluster_choice == ClusterChoice.NEAREST:
             raise ValidationError(
                 {"apart": _("Of one nearest cluster there is nothing to keep apart.")}
             )
+        if problems := self._problems():
+            raise ValidationError(problems)
         if self.in_use:
             raise ValidationError(
                 _("Pictures were made with this recipe, so it stays as it is. Add a new recipe.")
             )
+
+    def _problems(self) -> dict[str, str]:
+        """By field, all that `transfer_params` refuses."""
+        problems: dict[str, str] = {}
+        trial = copy(self)
+        while True:
+            try:
+                trial.transfer_params()
+            except BadParams as error:
+                # The weights are typed with their layers.
+                field = "style_layers" if error.field == "style_weights" else error.field
+                if field in problems:
+                    return problems
+                problems[field or NON_FIELD_ERRORS] = error.detail
+                if not field:
+                    return problems
+                # As the preset has it, to find what else is wrong.
+                setattr(trial, field, None)
+            else:
+                return problems
 
 
 class StimulusSet(models.Model):
@@ -537,6 +702,16 @@ class StimulusSet(models.Model):
         """Whether some word, content and recipe have no picture row yet."""
         there = self.wanted().values("word", "content", "recipe").distinct().count()
         return there < self.words.count() * self.contents.count() * self.recipes.count()
+
+    def as_single_content(self, recipe: Recipe) -> bool:
+        """Whether pictures of the recipe are made as of one content (see `Recipe.transfer_params`).
+
+        As it was begun, also when contents were added since: pictures of one recipe in a set start
+        in the same way, so that contents can be compared.
+        """
+        begun = self.wanted().filter(recipe=recipe, clustering__isnull=False)
+        first = begun.values_list("single_content", flat=True).first()
+        return self.contents.count() == 1 if first is None else first
 
     def encoders(self) -> list[str]:
         return sorted(set(self.recipes.values_list("encoder", flat=True)))
@@ -588,6 +763,12 @@ class StylizedImage(Work):
         editable=False,
         related_name="pictures",
         verbose_name=_("clustering"),
+    )
+    single_content = models.BooleanField(
+        _("as of one content"),
+        default=False,
+        editable=False,
+        help_text=_("The set had one content photograph when its first picture was planned."),
     )
     file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)

@@ -40,7 +40,7 @@ def parse_layers(text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
     Weights are relative: one that is left out is 1, and all are divided by their sum, so that the
     content weight is against a style loss of weight 1 however many layers there are (as w_l = 1/5
-    for five layers in Gatys et al. 2016, section 2.3).
+    for five layers in Gatys et al. 2016, section 3).
 
     Raises:
         BadParams: a part is no layer with or without a weight, or all weights are 0.

@@ -25,7 +25,7 @@ from generation.imagefile import (
     pixel_sha256,
     read_image,
 )
-from generation.jobs import owner_name
+from generation.jobs import owner_name, single_content_only
 from generation.models import (
     Clustering,
     ClusterMember,
@@ -279,7 +279,8 @@ def _represent_word(job: Job, lease: Lease) -> None:
             % {"word": job.word}
         )
     wanted = styles.styles_wanted(clustering, job.recipe)
-    params = styles.transfer_params(job.recipe)
+    single = single_content_only(job.word, job.recipe)
+    params = job.recipe.transfer_params(single_content=single)
     each = params.texture_evaluations if params.initial == "texture" else 1
     notes = []
     for number, groups in enumerate(wanted):
@@ -287,7 +288,8 @@ def _represent_word(job: Job, lease: Lease) -> None:
         def on_step(done: int, before: int = number * each) -> None:
             lease.renew(done=before + done, total=len(wanted) * each)
 
-        notes.append(_made(styles.style_row(clustering, job.recipe, groups, on_step)))
+        row = styles.style_row(clustering, job.recipe, groups, on_step, single_content=single)
+        notes.append(_made(row))
     lease.finish(done=len(wanted) * each, total=len(wanted) * each, note="\n".join(notes))
 
 
@@ -314,9 +316,11 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         raise styles.StyleMissing(
             f"{picture} was sent to a worker before its word was grouped by style."
         )
-    params = styles.transfer_params(recipe)
+    params = recipe.transfer_params(single_content=picture.single_content)
     groups = styles.groups_for(picture.clustering, recipe, picture.variant, picture.content)
-    style = styles.styling(picture.clustering, recipe, groups)
+    style = styles.styling(
+        picture.clustering, recipe, groups, single_content=picture.single_content
+    )
     mask = styles.mask_for(recipe, picture.content)
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 

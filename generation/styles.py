@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from generation.models import (
 )
 from generation.vision.color import color_moments
 from generation.vision.errors import VisionError
-from generation.vision.recipe import TransferParams, get_preset
+from generation.vision.recipe import TransferParams
 from generation.vision.style import (
     Embedding,
     StyleRepresentation,
@@ -48,13 +47,6 @@ LOCAL_BLOCKS = ("conv1", "conv2", "conv3")
 
 class StyleMissing(VisionError):
     """A picture has no style to take on."""
-
-
-def transfer_params(recipe: Recipe) -> TransferParams:
-    """The preset's parameters with what the recipe sets itself."""
-    names = ("initial", "color", "statistic", "size", "evaluations", "content_weight")
-    own = {name: getattr(recipe, name) for name in names if getattr(recipe, name) not in (None, "")}
-    return replace(get_preset(recipe.preset), encoder=recipe.encoder, **own)
 
 
 # --- which groups -----------------------------------------------------------------------------
@@ -218,11 +210,14 @@ def style_row(
     recipe: Recipe,
     groups: Sequence[StyleCluster],
     on_step: Callable[[int], None] | None = None,
+    *,
+    single_content: bool = False,
 ) -> Style:
-    """The row of a style with its texture, made if it is not there.
+    """The row of a style with its texture, if pictures start from one; made if it is not there.
 
     Args:
         on_step: called with the number of the texture's evaluations done so far.
+        single_content: as for `Recipe.transfer_params`.
 
     Raises:
         StyleMissing: the clustering is of another encoder than the recipe.
@@ -233,7 +228,7 @@ def style_row(
             f"{recipe.encoder}. Add a new recipe to the set and make the pictures again."
         )
     began = time.monotonic()
-    params = transfer_params(recipe)
+    params = recipe.transfer_params(single_content=single_content)
     ranks = ",".join(str(group.rank) for group in groups)
     row = Style.objects.filter(clustering=clustering, recipe=recipe, ranks=ranks).first()
     needs_texture = params.initial == "texture"
@@ -267,14 +262,23 @@ def _texture_seed(recipe: Recipe, clustering: Clustering, ranks: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def styling(clustering: Clustering, recipe: Recipe, groups: Sequence[StyleCluster]) -> Styling:
+def styling(
+    clustering: Clustering,
+    recipe: Recipe,
+    groups: Sequence[StyleCluster],
+    *,
+    single_content: bool = False,
+) -> Styling:
     """Everything of a style that a picture needs.
+
+    Args:
+        single_content: as for `Recipe.transfer_params`.
 
     Raises:
         StyleMissing, DamagedPhotograph: as their names say.
     """
-    params = transfer_params(recipe)
-    row = style_row(clustering, recipe, groups)
+    params = recipe.transfer_params(single_content=single_content)
+    row = style_row(clustering, recipe, groups, single_content=single_content)
     texture = None
     if params.initial == "texture":
         with row.file.open("rb") as stream:

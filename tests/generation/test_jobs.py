@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from generation import jobs
-from generation.models import Job, SourceImage, State, StimulusSet, StylizedImage, Word
+from generation.models import Job, SourceImage, State, StimulusSet, Style, StylizedImage, Word
 from tests.factories import (
     ClusteringFactory,
     ContentImageFactory,
@@ -241,6 +241,20 @@ def test_a_recipe_stays_as_soon_as_work_with_it_began(sent: list[tuple[str, int]
     assert recipe.in_use
     with pytest.raises(ValidationError, match="stays as it is"):
         recipe.full_clean()
+
+
+def test_a_recipe_with_a_style_stays() -> None:
+    # Its job may be gone, and a style of other layers must not be taken for the recipe's.
+    recipe = RecipeFactory()
+    Style.objects.create(
+        clustering=ClusteringFactory(),
+        recipe=recipe,
+        ranks="1",
+        members=1,
+        dispersion={"conv1_1": 0.1},
+        seconds=1.0,
+    )
+    assert recipe.in_use
 
 
 def test_a_word_with_pictures_keeps_its_name() -> None:

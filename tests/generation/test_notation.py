@@ -35,7 +35,7 @@ def test_layers(text: str, layers: tuple[str, ...], weights: tuple[float, ...]) 
 
 
 def test_five_layers_alike_weigh_as_in_the_paper() -> None:
-    # Gatys et al. 2016, section 2.3: w_l = 1/5 in the five active layers.
+    # Gatys et al. 2016, section 3: w_l = 1/5 in the five layers.
     published = TransferParams()
     assert parse_layers("conv1_1 conv2_1 conv3_1 conv4_1 conv5_1") == (
         published.style_layers,

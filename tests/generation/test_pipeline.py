@@ -130,7 +130,7 @@ def test_a_photograph_damaged_after_grouping_can_be_left_out() -> None:
 def test_the_style_is_made_once_and_again_when_its_file_is_cut() -> None:
     stimulus_set = small_set()
     call_command("make_stimuli", "small", "--inline")
-    params = styles.transfer_params(stimulus_set.recipes.get())
+    params = stimulus_set.recipes.get().transfer_params()
     groups = list(Clustering.objects.get().clusters.filter(chosen=True))
     (path,) = features.settings.FEATURES_ROOT.glob("*/styles-v*/*.npz")
     whole = path.read_bytes()

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Count, Model, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -34,6 +35,7 @@ from generation.models import (
     Clustering,
     ContentImage,
     Job,
+    Preset,
     Recipe,
     SourceImage,
     StimulusSet,
@@ -41,8 +43,11 @@ from generation.models import (
     StylizedImage,
     Word,
 )
+from generation.resolved import resolved
 from generation.thumbs import strip, thumb
 from generation.views import start_making
+from generation.vision.errors import BadParams
+from generation.vision.recipe import PRESETS
 
 SHOWN_IN_LIST = 5
 
@@ -293,6 +298,8 @@ class ContentImageAdmin(PictureAdmin):
 @admin.register(Recipe)
 class RecipeAdmin(PictureAdmin):
     list_display = ["name", "preset", "encoder", "color", "statistic", "used"]
+    radio_fields = {"preset": admin.VERTICAL}
+    readonly_fields = ["finally_is"]
     fieldsets = [
         (None, {"fields": ["name", "preset", "encoder"]}),
         (
@@ -305,12 +312,60 @@ class RecipeAdmin(PictureAdmin):
                     "statistic",
                     "size",
                     "evaluations",
+                    "style_layers",
+                    "content_layer",
                     "content_weight",
                 ]
             },
         ),
+        (
+            _("advanced: network, loss and optimization (empty: as the preset has it)"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "pooling",
+                    "loss",
+                    "optimizer",
+                    "learning_rate",
+                    "history",
+                    "coarse",
+                    "texture_evaluations",
+                    "sigma",
+                    "tv_weight",
+                    "range_weight",
+                ],
+            },
+        ),
         (_("clusters and chance"), {"fields": ["clusters", "cluster_choice", "apart", "seed"]}),
+        (_("what the recipe finally is"), {"fields": ["finally_is"]}),
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Recipe | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else fieldsets[:-1]
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "preset":
+            kwargs["choices"] = [
+                (
+                    name,
+                    format_html(
+                        '{}<span class="reason">{}</span>', label, gettext(PRESETS[name].reason)
+                    ),
+                )
+                for name, label in Preset.choices
+            ]
+        elif db_field.blank:
+            kwargs["choices"] = [("", gettext("as the preset has it")), *db_field.choices]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    @admin.display(description=_("all parameters, as saved"))
+    def finally_is(self, recipe: Recipe) -> SafeString | str:
+        try:
+            context = {"resolved": resolved(recipe)}
+        except BadParams as error:
+            return str(error)
+        return render_to_string("generation/includes/recipe_params.html", context)
 
     @admin.display(description=_("in use"), boolean=True)
     def used(self, recipe: Recipe) -> bool:

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from PIL import Image
 
 from generation import forms, jobs
@@ -28,6 +29,7 @@ from generation.models import (
     StylizedImage,
     Word,
 )
+from generation.vision.recipe import PRESETS
 from tests.factories import (
     ClusteringFactory,
     RecipeFactory,
@@ -283,6 +285,68 @@ def test_a_recipe_in_use_stays(admin_client: Client, full: StimulusSet) -> None:
     unused = RecipeFactory()
     page = admin_client.get(reverse("admin:generation_recipe_change", args=[unused.pk]))
     assert 'name="_save"' in page.content.decode()
+
+
+RECIPE = {
+    "name": "mine",
+    "preset": "fast",
+    "encoder": "vgg16-hed",
+    "region": "whole",
+    "clusters": 3,
+    "cluster_choice": "best",
+    "seed": 1,
+}
+
+
+def test_the_choice_of_a_preset_shows_its_reason(admin_client: Client) -> None:
+    text = admin_client.get(reverse("admin:generation_recipe_add")).content.decode()
+    for preset in PRESETS.values():
+        assert escape(preset.reason) in text
+    assert "what the recipe finally is" not in text.lower()
+    assert text.count("as the preset has it</option>") == 6, "instead of dashes"
+
+
+def test_a_recipe_is_saved_and_shown_whole(admin_client: Client) -> None:
+    typed = {"style_layers": "conv1_1*3 conv2_1", "coarse": "64: 5", "pooling": "average"}
+    add = reverse("admin:generation_recipe_add")
+    assert admin_client.post(add, {**RECIPE, **typed}).status_code == 302
+    recipe = Recipe.objects.get()
+    assert recipe.transfer_params().style_weights == (0.75, 0.25)
+    for in_use in (False, True):
+        if in_use:
+            Job.objects.create(kind="represent", word=WordFactory(), recipe=recipe)
+        page = admin_client.get(reverse("admin:generation_recipe_change", args=[recipe.pk]))
+        text = page.content.decode()
+        assert ('name="_save"' in text) is not in_use
+        assert escape(PRESETS["fast"].reason) in text
+        assert "25 evaluations a picture" in text
+        assert "conv1_1*0.75 conv2_1*0.25" in text
+        assert text.count('<tr class="own') == 3
+
+
+def test_what_is_wrong_with_a_recipe_is_said_at_its_field(admin_client: Client) -> None:
+    typed = {
+        "style_layers": "conv1_1 conv3_4",
+        "coarse": "64",
+        "sigma": "0",
+        "tv_weight": "-1",
+        "learning_rate": "nan",
+    }
+    page = admin_client.post(reverse("admin:generation_recipe_add"), {**RECIPE, **typed})
+    errors = page.context["adminform"].form.errors
+    assert set(errors) == set(typed)
+    assert "convolutions of vgg16-hed" in str(errors["style_layers"])
+    assert "as in “128: 20, 192: 10”, got “64”" in str(errors["coarse"])
+    assert not Recipe.objects.exists()
+    # What is wrong inside is not hidden.
+    advanced = next(f for f in page.context["adminform"] if "collapse" in f.classes)
+    assert not advanced.is_collapsible
+
+
+def test_a_recipe_that_is_no_longer_valid_can_still_be_opened(admin_client: Client) -> None:
+    recipe = RecipeFactory(content_layer="conv3_4", encoder="vgg16-hed")
+    page = admin_client.get(reverse("admin:generation_recipe_change", args=[recipe.pk]))
+    assert "expected convolutions of vgg16-hed" in page.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -611,7 +611,7 @@ class Recipe(models.Model):
 
         Args:
             single_content: for pictures of one content photograph (see `vision.recipe.Preset`); an
-                initial image of the recipe's own goes before.
+                initial image of the recipe's own takes precedence.
 
         Raises:
             BadParams: a text cannot be read, or the values do not fit together or the encoder.

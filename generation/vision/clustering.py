@@ -184,7 +184,22 @@ def cluster(
         NoUsableCluster: a fixed number of clusters left none of ``min_size``.
         BadParams: arrays that do not go together.
     """
-    params = params or ClusteringParams()
+    # Imported here: scikit-learn takes a second, and only this stage needs it. All of it before the
+    # limit, which holds for libraries that are loaded already.
+    import sklearn.cluster
+    import sklearn.metrics  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    # In one thread: the work is many small steps, and the threads of two BLAS and two OpenMP
+    # libraries (torch's among them) wait for each other by spinning. Measured with another program
+    # beside it on two cores: .45 s instead of 6.8 s (docs/performance.md).
+    with threadpool_limits(1):
+        return _cluster(descriptors, nsv, params or ClusteringParams())
+
+
+def _cluster(
+    descriptors: npt.NDArray[Any], nsv: npt.NDArray[Any], params: ClusteringParams
+) -> ClusteringResult:
     alike = similarity(descriptors, nsv, params)
     count = len(alike)
     first = _first_of_same(alike)
@@ -237,7 +252,6 @@ def _coordinates(alike: Float64) -> Float64:
 
 
 def _k_means(points: Float64, k: int, seed: int) -> npt.NDArray[np.int64]:
-    # Imported here: scikit-learn takes a second, and only this stage needs it.
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 

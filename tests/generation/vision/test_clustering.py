@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from generation.vision.clustering import ClusteringParams, cluster, similarity
 from generation.vision.errors import BadParams, NoUsableCluster, TooFewImages
@@ -201,3 +203,23 @@ def test_params_round_trip() -> None:
     params = ClusteringParams(clusters=4, min_size=2, seed=9)
     assert ClusteringParams.from_dict(params.to_dict()) == params
     assert params.to_dict()["format"] == 1
+
+
+def test_it_works_in_one_thread_and_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    descriptors, nsv, _ = planted([6, 6])
+    seen: list[set[int]] = []
+
+    def spy(*args: Any) -> Any:
+        seen.append({library["num_threads"] for library in threadpool_info()})
+        return similarity(*args)
+
+    with threadpool_limits(2):
+        before = threadpool_info()
+        threads = torch.get_num_threads()
+        monkeypatch.setattr("generation.vision.clustering.similarity", spy)
+        cluster(descriptors, nsv)
+        assert seen == [{1}]
+        assert threadpool_info() == before
+        assert torch.get_num_threads() == threads

@@ -1,9 +1,11 @@
 """Deployment mistakes, said at the start."""
 
+import importlib.util
 import os
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 
@@ -19,3 +21,26 @@ def var_is_writable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="generation.E001",
         )
     ]
+
+
+@register("devices")
+def device_and_precision_are_there(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A wish that this machine cannot meet. A warning: the web process may run on another machine."""
+    if settings.DEVICE in ("auto", "cpu") and settings.PRECISION in ("auto", "float32"):
+        return []  # every machine can: torch, which takes seconds, need not be asked
+    if importlib.util.find_spec("torch") is None:
+        return []  # a machine of the web process only
+    from generation.vision.devices import resolve_device, resolve_precision
+    from generation.vision.errors import DeviceUnavailable, PrecisionUnavailable
+
+    try:
+        resolve_precision(settings.PRECISION, resolve_device(settings.DEVICE))
+    except (DeviceUnavailable, PrecisionUnavailable) as error:
+        return [
+            checks.Warning(
+                str(error),
+                hint="Where pictures are made, change STYLESTUDY_DEVICE or STYLESTUDY_PRECISION.",
+                id="generation.W001",
+            )
+        ]
+    return []

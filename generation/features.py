@@ -17,16 +17,14 @@ from PIL import Image
 from generation.imagefile import ImageRefused, read_image
 from generation.models import ContentImage, SourceImage
 from generation.storage import write_atomically
-from generation.vision.devices import resolve_device
+from generation.vision.devices import resolve_device, resolve_precision
 from generation.vision.encoder import Encoder, load_encoder
 from generation.vision.errors import VisionError
-from generation.vision.style import Embedding, embed
+from generation.vision.style import EMBEDDING_FORMAT, Embedding, embed
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-FEATURE_FORMAT = 1
 
 # What numpy raises for a stored file that is cut off, empty or something else.
 UNREADABLE = (
@@ -46,20 +44,32 @@ def encoder(name: str, pooling: str) -> Encoder:
     return load_encoder(name, weights, str(resolve_device(settings.DEVICE)), pooling)
 
 
+def precision(network: Encoder) -> str:
+    """The configured precision of pictures, on the device of an encoder.
+
+    Raises:
+        PrecisionUnavailable: the device cannot do it.
+    """
+    return resolve_precision(settings.PRECISION, network.device)
+
+
 def feature_path(sha256: str, encoder_name: str) -> Path:
-    folder = Path(settings.FEATURES_ROOT) / encoder_name / f"v{FEATURE_FORMAT}"
+    folder = Path(settings.FEATURES_ROOT) / encoder_name / f"v{EMBEDDING_FORMAT}"
     return folder / sha256[:2] / f"{sha256}.npz"
 
 
 def embedding_of(image: SourceImage | ContentImage, encoder_name: str) -> Embedding:
     """Stored features of a photograph, computed if they are not there or cannot be read."""
-    path = feature_path(image.sha256, encoder_name)
-    kept = stored(path, Embedding.from_arrays)
+    kept = _stored_embedding(image, encoder_name)
     if kept is not None:
         return kept
     result = embed(encoder(encoder_name, "max"), open_photograph(image))
-    store(path, result.to_arrays())
+    store(feature_path(image.sha256, encoder_name), result.to_arrays())
     return result
+
+
+def _stored_embedding(image: SourceImage | ContentImage, encoder_name: str) -> Embedding | None:
+    return stored(feature_path(image.sha256, encoder_name), Embedding.from_arrays)
 
 
 def stored(path: Path, read: Callable[[dict[str, Any]], T]) -> T | None:

@@ -327,13 +327,15 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
         lease.renew(progress=evaluation, budget=total)
 
+    network = features.encoder(params.encoder, params.pooling)
     result = stylize(
-        features.encoder(params.encoder, params.pooling),
+        network,
         features.open_photograph(picture.content),
         style,
         params,
         seed=seed,
         mask=mask,
+        precision=features.precision(network),
         on_step=on_step,
     )
     # Not compressed: files of one size have one length, which says nothing about the word.
@@ -351,6 +353,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
                 "preset": recipe.preset,
                 "clusters": [g.rank for g in groups],
                 "region": recipe.region,
+                "precision": result.precision,
             },
             seed=seed,
             content_loss=result.content_loss,

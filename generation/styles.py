@@ -29,6 +29,7 @@ from generation.vision.color import color_moments
 from generation.vision.errors import VisionError
 from generation.vision.recipe import TransferParams
 from generation.vision.style import (
+    STYLE_FORMAT,
     Embedding,
     StyleRepresentation,
     blend,
@@ -38,8 +39,6 @@ from generation.vision.style import (
 from generation.vision.tensors import center_square, to_array
 from generation.vision.texture import synthesize
 from generation.vision.transfer import Styling
-
-STYLE_FORMAT = 2
 
 #: Layers whose style vector is the local structure of a photograph: edges and grain, no objects.
 LOCAL_BLOCKS = ("conv1", "conv2", "conv3")

@@ -156,6 +156,7 @@ if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", DEVICE):
     raise ImproperlyConfigured(
         f"STYLESTUDY_DEVICE must be auto, cpu, cuda, cuda:N or mps; it is {DEVICE!r}."
     )
+PRECISION = env.choice("STYLESTUDY_PRECISION", "auto", ["auto", "float32", "tf32", "bf16"])
 # How long a claimed row stays claimed when nobody renews it.
 LEASE_SECONDS = env.number("STYLESTUDY_LEASE_SECONDS", 120, low=5, high=86_400)
 MAX_ATTEMPTS = env.number("STYLESTUDY_MAX_ATTEMPTS", 3, low=1, high=100)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generation.vision import winograd
+from generation.vision.devices import encoder_pass
 from generation.vision.errors import (
     BadImage,
     BadParams,
@@ -137,6 +138,7 @@ class Encoder(nn.Module):
             return x.flip(1) * 255.0 - self.mean
         return (x - self.mean) / self.scale
 
+    @encoder_pass
     def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations after ReLU, computed only as deep as the deepest layer asked for.
 

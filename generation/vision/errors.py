@@ -48,6 +48,14 @@ class DeviceUnavailable(VisionError):
     """A compute device that is unknown, or that this machine does not have."""
 
 
+class PrecisionUnavailable(VisionError):
+    """A precision that is unknown, or that the device cannot compute in."""
+
+
+class OutOfMemory(VisionError):
+    """Something that does not fit in the memory of the device."""
+
+
 class TooFewImages(VisionError):
     """Fewer distinct photographs than clustering needs.
 

@@ -11,6 +11,7 @@ layers of very different magnitude then weigh the same whatever the encoder's sc
 means "as far from the target as nothing at all", and one content weight serves all words.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,8 +25,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from generation.vision.devices import computing
 from generation.vision.encoder import EMBED_SIZE, Encoder
-from generation.vision.errors import BadImage, BadParams, BadStyle
+from generation.vision.errors import BadImage, BadParams, BadStyle, OutOfMemory
 from generation.vision.params import is_number
 from generation.vision.statistics import get_statistic
 from generation.vision.statistics.gram import gram
@@ -34,8 +36,14 @@ from generation.vision.tensors import center_square, to_tensor
 Float32 = npt.NDArray[np.float32]
 Float16 = npt.NDArray[np.float16]
 
-STYLE_FORMAT = 2
-EMBEDDING_FORMAT = 1
+logger = logging.getLogger(__name__)
+
+STYLE_FORMAT = 3
+EMBEDDING_FORMAT = 2
+
+#: Of everything that is stored and compared: embeddings and representations (see
+#: `devices.resolve_precision`). A file that says another one is not read.
+STORED_PRECISION = "float32"
 
 #: At most so many clusters are blended into one style (the first study's number).
 MAX_BLENDED = 3
@@ -103,6 +111,7 @@ class StyleRepresentation:
         """Plain arrays for ``numpy.savez``; `from_arrays` reads them back."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "format": np.array(STYLE_FORMAT),
+            "precision": np.array(STORED_PRECISION),
             "encoder": np.array(self.encoder),
             "pooling": np.array(self.pooling),
             "size": np.array(self.size),
@@ -120,7 +129,7 @@ class StyleRepresentation:
         """The representation that `to_arrays` wrote (a dictionary or an opened .npz file).
 
         Raises:
-            BadStyle: another format version, or a missing part.
+            BadStyle: another format version or precision, or a missing part.
         """
         try:
             version = int(arrays["format"])
@@ -129,6 +138,7 @@ class StyleRepresentation:
                     f"Style representation: expected format {STYLE_FORMAT}, got {version}. "
                     f"Represent the cluster again."
                 )
+            _check_precision("Style representation", arrays)
             layers = [key.removeprefix("target/") for key in arrays if key.startswith("target/")]
             return cls(
                 encoder=str(arrays["encoder"]),
@@ -144,6 +154,14 @@ class StyleRepresentation:
             raise BadStyle(
                 f"Style representation: the part {error} is missing. Represent the cluster again."
             ) from error
+
+
+def _check_precision(what: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    found = str(arrays["precision"])
+    if found != STORED_PRECISION:
+        raise BadStyle(
+            f"{what}: expected the precision {STORED_PRECISION}, got {found!r}. Make it again."
+        )
 
 
 def shares_of(weights: Sequence[float] | None, count: int, what: str) -> tuple[float, ...]:
@@ -171,6 +189,8 @@ def represent(
 ) -> StyleRepresentation:
     """The style of one group of photographs: the weighted mean of their raw statistics.
 
+    In float32 (`STORED_PRECISION`), also where the picture is made in less.
+
     Args:
         encoder: the encoder the pictures will be optimized with.
         images: RGB photographs; each is cut to its central square and scaled to ``size``.
@@ -181,7 +201,7 @@ def represent(
 
     Raises:
         BadStyle: no photograph, or no layer.
-        BadImage, BadParams, UnknownLayer: as their names say.
+        BadImage, BadParams, OutOfMemory, UnknownLayer: as their names say.
     """
     if not images:
         raise BadStyle("A style needs at least one photograph, got none.")
@@ -192,7 +212,7 @@ def represent(
     measure = get_statistic(statistic)
     mean: dict[str, Tensor] = {}
     power = dict.fromkeys(names, 0.0)  # Σ w ‖G‖²
-    with torch.inference_mode():
+    with computing(encoder.device, STORED_PRECISION), torch.inference_mode():
         for image, share in zip(images, shares, strict=True):
             x = to_tensor(center_square(image, size), encoder.device).to(encoder.mean.dtype)
             for layer, values in encoder(x, names).items():
@@ -368,6 +388,7 @@ class Embedding:
         """Plain arrays for ``numpy.savez``; `from_arrays` reads them back."""
         return {
             "format": np.array(EMBEDDING_FORMAT),
+            "precision": np.array(STORED_PRECISION),
             "encoder": np.array(self.encoder),
             "descriptor_name": np.array(self.descriptor_name),
             "descriptor": self.descriptor,
@@ -384,6 +405,7 @@ class Embedding:
                     f"Features: expected format {EMBEDDING_FORMAT}, got {version}. "
                     f"Embed the photograph again."
                 )
+            _check_precision("Features", arrays)
             return cls(
                 encoder=str(arrays["encoder"]),
                 descriptor_name=str(arrays["descriptor_name"]),
@@ -401,12 +423,13 @@ class Embedding:
 
 
 def embed(encoder: Encoder, image: Image.Image) -> Embedding:
-    """Descriptor and Neural Style Vector of a photograph, in one pass at 224 × 224.
+    """Descriptor and Neural Style Vector of a photograph, in one pass at 224 × 224, in float32.
 
     Raises:
         BadImage: not an RGB image.
         BadParams: the encoder's pooling is not ``max``, as it was trained; features are stored
             without their pooling, so there is only one.
+        OutOfMemory: as its name says.
     """
     return next(embed_many(encoder, [image], batch=1))
 
@@ -417,12 +440,17 @@ def embed_many(
     """`embed` of many photographs, in order, so many at a time.
 
     Photographs are taken from ``images`` as they are needed and nothing is kept, so that memory
-    does not grow with their number. The numbers are those of `embed` to rounding. Worth it on a
-    GPU; on a CPU one at a time is as fast (docs/retrieval.md).
+    does not grow with their number. A batch that does not fit in the device's memory is done in
+    halves, and so are those after it; that is logged once.
+
+    A library may choose another way to convolve for another size of batch, and sum in another order.
+    So the numbers are those of `embed` not to the last bit, but to 10⁻⁵ of the descriptor's
+    largest value and one step of half precision in the Neural Style Vector.
 
     Raises:
         BadImage: not an RGB image, when its turn comes.
         BadParams: ``batch`` below 1, or as for `embed`.
+        OutOfMemory: one photograph alone does not fit.
     """
     if batch < 1:
         raise BadParams(f"Expected a batch of at least 1 photograph, got {batch}.")
@@ -432,13 +460,34 @@ def embed_many(
             f"{encoder.pooling!r} pooling. Load it with pooling='max'."
         )
     # Cut at once: of a photograph in the batch only its small square is kept.
-    rest = (center_square(image, EMBED_SIZE) for image in images)
+    squares = (center_square(image, EMBED_SIZE) for image in images)
     # A second generator: what is wrong with the arguments is said at the call, not at the first use.
-    return (
-        embedding
-        for group in iter(lambda: list(islice(rest, batch)), [])
-        for embedding in _embed_batch(encoder, group)
-    )
+    return _embedded(encoder, squares, batch)
+
+
+def _embedded(encoder: Encoder, rest: Iterator[Image.Image], batch: int) -> Iterator[Embedding]:
+    said = False
+    while group := list(islice(rest, batch)):
+        while group:
+            try:
+                with computing(encoder.device, STORED_PRECISION):
+                    found = _embed_batch(encoder, group[:batch])
+            except OutOfMemory:
+                tried = min(batch, len(group))
+                if tried == 1:
+                    raise
+                batch = tried // 2
+                if not said:
+                    logger.warning(
+                        "%d photographs at once do not fit in the memory of the device '%s'; "
+                        "going on with fewer at a time.",
+                        tried,
+                        encoder.device,
+                    )
+                    said = True
+                continue
+            group = group[batch:]
+            yield from found
 
 
 def _embed_batch(encoder: Encoder, squares: Sequence[Image.Image]) -> list[Embedding]:

@@ -12,12 +12,13 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from generation.vision.devices import computing
 from generation.vision.encoder import Encoder
 from generation.vision.initial import random_phase_mixture
 from generation.vision.objective import Objective
 from generation.vision.optimize import OnStep, minimize
 from generation.vision.recipe import TransferParams
-from generation.vision.style import StyleRepresentation, shares_of
+from generation.vision.style import STORED_PRECISION, StyleRepresentation, shares_of
 from generation.vision.tensors import array_to_tensor, center_square, to_array, to_image
 
 #: Side of the texture over the side of a picture: room for pieces that differ.
@@ -39,7 +40,7 @@ def synthesize(
     photograph_weights: Sequence[float] | None = None,
     on_step: OnStep | None = None,
 ) -> Image.Image:
-    """The texture of a style, RGB, `texture_size` on each side.
+    """The texture of a style, RGB, `texture_size` on each side; made in float32, as all that is shared.
 
     The photographs give the start its spectrum: each is seen at the picture's size, as in the
     style, and its random-phase texture is drawn on a larger field by tiling (Galerne et al. 2011,
@@ -55,7 +56,7 @@ def synthesize(
         on_step: called after each evaluation; may raise to cancel.
 
     Raises:
-        BadImage, BadParams, BadStyle, UnknownLayer, Diverged: as their names say.
+        BadImage, BadParams, BadStyle, OutOfMemory, UnknownLayer, Diverged: as their names say.
     """
     shares = shares_of(photograph_weights, len(photographs), "photographs")
     side = texture_size(params.size)
@@ -63,16 +64,17 @@ def synthesize(
     squares = [_tiled(to_array(center_square(p, params.size)), side) for p in photographs]
     rng = np.random.default_rng(seed)
     start = np.clip(random_phase_mixture(squares, shares, rng), 0.0, 1.0)
-    objective = Objective(encoder, None, style, replace(params, content_weight=0.0))
-    found = minimize(
-        objective,
-        array_to_tensor(start, encoder.device),
-        evaluations=params.texture_evaluations,
-        optimizer=params.optimizer,
-        history=params.history,
-        learning_rate=params.learning_rate,
-        on_step=on_step,
-    )
+    with computing(encoder.device, STORED_PRECISION):
+        objective = Objective(encoder, None, style, replace(params, content_weight=0.0))
+        found = minimize(
+            objective,
+            array_to_tensor(start, encoder.device),
+            evaluations=params.texture_evaluations,
+            optimizer=params.optimizer,
+            history=params.history,
+            learning_rate=params.learning_rate,
+            on_step=on_step,
+        )
     return to_image(found.pixels)
 
 

@@ -26,6 +26,7 @@ from generation.vision.color import (
     with_color_of,
 )
 from generation.vision.correlation import high_frequency_correlation
+from generation.vision.devices import computing
 from generation.vision.encoder import Encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
 from generation.vision.initial import initial_image
@@ -75,6 +76,7 @@ class TransferResult:
         restarts: safer beginnings after a loss or gradient that was not finite.
         high_frequency_correlation: largest aligned correlation with a style photograph given
             (see `correlation.Correlation`); 0 if none was given.
+        precision: in which it was made and its losses were computed.
     """
 
     image: Image.Image
@@ -85,6 +87,7 @@ class TransferResult:
     initial: Image.Image
     restarts: int
     high_frequency_correlation: float
+    precision: str = "float32"
 
     @property
     def content_loss(self) -> float:
@@ -106,6 +109,7 @@ def stylize(
     seed: int,
     mask: Image.Image | None = None,
     background: Styling | None = None,
+    precision: str = "float32",
     on_step: OnStep | None = None,
 ) -> TransferResult:
     """A content photograph restyled.
@@ -121,10 +125,11 @@ def stylize(
         mask: gray (mode L), of the content photograph's size: where to restyle, white fully. None:
             everywhere. Outside, the picture keeps the content's pixels.
         background: the style outside the mask, instead of the content's pixels.
+        precision: of the optimization, from `devices.resolve_precision`.
         on_step: called after each evaluation; may raise to cancel.
 
     Raises:
-        BadImage, BadParams, BadStyle, UnknownLayer, Diverged: as their names say.
+        BadImage, BadParams, BadStyle, OutOfMemory, UnknownLayer, Diverged: as their names say.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise BadParams(f"Expected a seed that is a whole number of at least 0, got {seed!r}.")
@@ -136,12 +141,13 @@ def stylize(
             f"got {mask.mode} and {mask.size}."
         )
     work = _Work(encoder, content_image, style, params, seed, mask, background, on_step)
-    for side, evaluations in params.coarse:
-        work.optimize(side, evaluations)
-    found, objective = work.optimize(params.size, params.evaluations)
-    image = work.finished(found.pixels)
-    with torch.no_grad():
-        losses = objective(to_tensor(work.compared(image), encoder.device))[1]
+    with computing(encoder.device, precision):
+        for side, evaluations in params.coarse:
+            work.optimize(side, evaluations)
+        found, objective = work.optimize(params.size, params.evaluations)
+        image = work.finished(found.pixels)
+        with torch.no_grad():
+            losses = objective(to_tensor(work.compared(image), encoder.device))[1]
     squares = [
         center_square(photograph, params.size)
         for styling in (style, background)
@@ -158,6 +164,7 @@ def stylize(
         initial=work.initial,
         restarts=work.restarts,
         high_frequency_correlation=max(correlations, default=0.0),
+        precision=precision,
     )
 
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import torch
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from PIL import Image
+from torch import Tensor
 
 from generation import features, jobs, pipeline, styles
 from generation.imagefile import photograph_fields, read_image
@@ -25,6 +27,7 @@ from generation.models import (
     Word,
 )
 from generation.sources.base import SearchHit, SourceError
+from generation.vision.encoder import Encoder
 from tests.factories import StimulusSetFactory, grain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
@@ -57,6 +60,7 @@ def test_the_whole_way_in_this_process(capsys: pytest.CaptureFixture[str]) -> No
     assert "2 pictures are ready" in capsys.readouterr().out
     for picture in stimulus_set.pictures.all():
         assert picture.params["size"] == 64
+        assert picture.params["precision"] == "float32"
         assert picture.params["evaluations"] == len(picture.loss_curve) == 3
         assert picture.source_correlation < 0.3
         with Image.open(picture.file.path) as image:
@@ -199,6 +203,34 @@ def test_features_that_cannot_be_read_are_computed_again() -> None:
         again = features.embedding_of(image, "vgg16-hed")
         assert (again.descriptor == first.descriptor).all()
     assert (features.embedding_of(image, "vgg16-hed").descriptor == first.descriptor).all()
+
+
+def test_a_picture_says_its_precision_and_a_wish_that_cannot_be_met_fails_it(settings: Any) -> None:
+    stimulus_set = small_set()
+    settings.PRECISION = "bf16"
+    call_command("make_stimuli", "small", "--inline")
+    assert stimulus_set.pictures.get().params["precision"] == "bf16"
+    StylizedImage.objects.update(state=State.QUEUED)
+    settings.PRECISION = "tf32"
+    with pytest.raises(CommandError, match=r"'tf32' was asked for.*'cpu' cannot"):
+        call_command("make_stimuli", "small", "--inline")
+
+
+def test_a_picture_that_does_not_fit_fails_with_what_to_do(
+    small_network: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stimulus_set = small_set()
+    forward = small_network.forward
+
+    def limited(x: Tensor, layers: Any) -> dict[str, Tensor]:
+        if x.requires_grad:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return forward(x, layers)
+
+    monkeypatch.setattr(small_network, "forward", limited)
+    with pytest.raises(CommandError, match=r"'cpu' does not suffice.*size of the recipe"):
+        call_command("make_stimuli", "small", "--inline")
+    assert stimulus_set.pictures.get().state == State.FAILED
 
 
 def test_a_defect_fails_its_row_and_not_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

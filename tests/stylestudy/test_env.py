@@ -63,6 +63,7 @@ def _manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Com
     ("name", "value"),
     [
         ("STYLESTUDY_DEVICE", "gpu"),
+        ("STYLESTUDY_PRECISION", "half"),
         ("DATABASE_URL", "nonsense"),
         ("STYLESTUDY_ENCODER", "vgg11"),
         ("STYLESTUDY_TIME_ZONE", "Nowhere"),

@@ -52,6 +52,7 @@ class Command(BaseCommand):
         try:
             pictures.check_out(options["out"])
             encoder = features.encoder(fast.encoder, "max")
+            precision = features.precision(encoder)
             source = samples.SampleSource(settings.PACKAGES_ROOT)
             for word in options["words"]:
                 hits = list(source.search(word, 60))[:MEMBERS]
@@ -65,7 +66,8 @@ class Command(BaseCommand):
                     for way, params in ways.items():
                         display.show(f"{word} × {content.name}: {way}")
                         given = styling if params.statistic == fast.statistic else own
-                        row.append(stylize(encoder, image, given, params, seed=1).image)
+                        made = stylize(encoder, image, given, params, seed=1, precision=precision)
+                        row.append(made.image)
                     rows.append([center_square(one, options["size"]) for one in row])
                     names.append(f"{word} × {content.name}")
             pictures.write(

@@ -52,6 +52,7 @@ class Command(BaseCommand):
 
     def _make(self, display: Display, options: dict[str, Any]) -> None:
         from generation import features, pictures
+        from generation.vision.devices import computing
         from generation.vision.reconstruct import KINDS, reconstruct
 
         pictures.check_out(options["out"])
@@ -59,18 +60,19 @@ class Command(BaseCommand):
         encoder = features.encoder(options["encoder"], options["pooling"])
 
         def one(of: str, layer: str) -> Any:
-            return reconstruct(
-                encoder,
-                image,
-                of=of,
-                layer=layer,
-                size=options["size"],
-                evaluations=options["evaluations"],
-                seed=options["seed"],
-                on_step=lambda n, total, losses: display.show(
-                    f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
-                ),
-            )
+            with computing(encoder.device):
+                return reconstruct(
+                    encoder,
+                    image,
+                    of=of,
+                    layer=layer,
+                    size=options["size"],
+                    evaluations=options["evaluations"],
+                    seed=options["seed"],
+                    on_step=lambda n, total, losses: display.show(
+                        f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
+                    ),
+                )
 
         if options["layer"] == "all":
             layers = encoder.spec.style_layers

@@ -93,6 +93,7 @@ class Command(BaseCommand):
             params,
             seed=options["seed"],
             mask=mask,
+            precision=features.precision(encoder),
             on_step=lambda n, total, losses: display.show(
                 f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
             ),

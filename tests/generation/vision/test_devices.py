@@ -1,10 +1,17 @@
-"""Choice of device, with injected availability: no GPU is needed."""
+"""Choice of device and precision, with injected availability: no GPU is needed."""
+
+import weakref
 
 import pytest
 import torch
+from torch import Tensor
 
-from generation.vision.devices import resolve_device
-from generation.vision.errors import DeviceUnavailable
+from generation.vision.devices import computing, resolve_device, resolve_precision
+from generation.vision.encoder import untrained_encoder
+from generation.vision.errors import DeviceUnavailable, OutOfMemory, PrecisionUnavailable
+
+CPU = torch.device("cpu")
+GPU = torch.device("cuda", 0)
 
 
 def resolve(name: str, cuda: int = 0, mps: bool = False) -> torch.device:
@@ -47,3 +54,137 @@ def test_refuses_and_says_what_there_is(name: str, cuda: int, message: str) -> N
 def test_the_real_machine_has_a_cpu() -> None:
     assert resolve_device("cpu").type == "cpu"
     assert resolve_device("auto").type in {"cpu", "cuda", "mps"}
+
+
+# --- precision ----------------------------------------------------------------------------------
+
+
+def precision(name: str, device: str, capability: tuple[int, int] = (0, 0)) -> str:
+    return resolve_precision(name, torch.device(device), capability=lambda _device: capability)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "capability", "expected"),
+    [
+        ("auto", "cpu", (0, 0), "float32"),
+        ("auto", "mps", (0, 0), "float32"),
+        ("auto", "cuda:0", (7, 5), "float32"),  # Turing
+        ("auto", "cuda:0", (8, 0), "tf32"),  # Ampere
+        ("auto", "cuda:1", (12, 0), "tf32"),
+        ("float32", "cuda:0", (9, 0), "float32"),
+        ("tf32", "cuda:0", (8, 6), "tf32"),
+        ("bf16", "cuda:0", (8, 0), "bf16"),
+        (" BF16 ", "cpu", (0, 0), "bf16"),
+    ],
+)
+def test_precision(name: str, device: str, capability: tuple[int, int], expected: str) -> None:
+    assert precision(name, device, capability) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "message"),
+    [
+        ("tf32", "cpu", r"'tf32'.*'cpu' cannot.*capability 8\.0 or higher\. Set"),
+        ("tf32", "cuda:1", r"'cuda:1' cannot"),
+        ("bf16", "cuda:0", r"8\.0 or higher or a CPU\. Set the precision to 'auto' or 'float32'"),
+        ("bf16", "mps", "'mps' cannot"),
+        ("half", "cpu", "auto, float32, tf32, bf16, got 'half'"),
+    ],
+)
+def test_a_precision_that_cannot_be_had_is_refused(name: str, device: str, message: str) -> None:
+    with pytest.raises(PrecisionUnavailable, match=message):
+        precision(name, device, (7, 5))
+
+
+def switches() -> tuple[str, str]:
+    return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+
+
+def test_torch_is_told_and_what_was_set_before_comes_back() -> None:
+    before = switches()
+    with computing(GPU, "tf32"):
+        # Gram matrices and fc6 are matrix products: they stay IEEE.
+        assert switches() == ("ieee", "tf32")
+        with computing(GPU):
+            assert switches() == ("ieee", "ieee"), "torch's own default is TF32 in convolutions"
+        assert switches() == ("ieee", "tf32")
+    assert switches() == before
+    with pytest.raises(KeyError), computing(GPU):
+        raise KeyError
+    assert switches() == before
+
+
+def test_only_a_resolved_precision_is_computed_in() -> None:
+    with (
+        pytest.raises(PrecisionUnavailable, match="float32, tf32, bf16, got 'auto'"),
+        computing(CPU, "auto"),
+    ):
+        pass
+
+
+def test_in_bf16_the_encoder_rounds_and_sums_outside_do_not() -> None:
+    encoder = untrained_encoder()
+    x = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    with computing(CPU):
+        (plain,) = encoder(x, ["conv3_1"]).values()
+    with computing(CPU, "bf16"):
+        (rounded,) = encoder(x, ["conv3_1"]).values()
+        rows = rounded.flatten(2)[0]
+        gram = rows @ rows.T
+        with computing(CPU):
+            assert torch.equal(encoder(x, ["conv3_1"])["conv3_1"], plain)
+    assert rounded.dtype == gram.dtype == torch.float32
+    # What comes out was rounded to 8 significant bits …
+    assert torch.equal(rounded, rounded.to(torch.bfloat16).float())
+    assert not torch.equal(plain, plain.to(torch.bfloat16).float())
+    # … five roundings deep: well within 2⁻⁸ each, of the largest value.
+    torch.testing.assert_close(rounded, plain, rtol=0, atol=5 * 2**-8 * float(plain.detach().max()))
+    # The sum over positions is exact to float32's own rounding.
+    exact = rows.double() @ rows.double().T
+    torch.testing.assert_close(gram.double(), exact, rtol=1e-5, atol=0)
+    gradient = torch.autograd.grad(gram.sum(), x)[0]
+    assert gradient.dtype == torch.float32
+    assert gradient.isfinite().all()
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_is_said_in_plain_words() -> None:
+    message = r"'cpu' does not suffice.*smaller.*STYLESTUDY_DEVICE"
+    with pytest.raises(OutOfMemory, match=message), computing(CPU):
+        torch.empty(2**55)  # a real refusal of torch's CPU allocator
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 5.9 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        MemoryError("Unable to allocate 3 GiB"),
+    ],
+)
+def test_the_words_of_other_devices(error: Exception) -> None:
+    with pytest.raises(OutOfMemory), computing(CPU):
+        raise error
+
+
+def test_other_errors_pass_through() -> None:
+    with pytest.raises(RuntimeError, match="shape"), computing(CPU):
+        raise RuntimeError("shape mismatch")
+
+
+def test_memory_is_given_back_before_the_message() -> None:
+    held: list[weakref.ref[Tensor]] = []
+
+    def fails() -> None:
+        large = torch.zeros(1000)
+        held.append(weakref.ref(large))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(OutOfMemory), computing(CPU):
+        fails()
+    # The error that pytest keeps would hold the frame, and the frame the tensor.
+    assert held[0]() is None

@@ -1,14 +1,19 @@
 """Embedding in batches is embedding one by one."""
 
+import logging
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from django.conf import settings
 from PIL import Image
+from torch import Tensor
 
-from generation.vision.encoder import Encoder, untrained_encoder
-from generation.vision.errors import BadImage, BadParams
+from generation.vision.encoder import Encoder, load_encoder, untrained_encoder
+from generation.vision.errors import BadImage, BadParams, OutOfMemory
 from generation.vision.style import Embedding, embed, embed_many, layer_style_vector
 from generation.vision.tensors import center_square, to_tensor
 
@@ -27,12 +32,13 @@ def encoder() -> Encoder:
 def assert_same(got: Embedding, expected: Embedding) -> None:
     assert (got.encoder, got.descriptor_name) == (expected.encoder, expected.descriptor_name)
     assert got.descriptor.dtype == np.float32
-    np.testing.assert_allclose(got.descriptor, expected.descriptor, rtol=1e-4, atol=1e-5)
+    largest = float(np.abs(expected.descriptor).max())
+    np.testing.assert_allclose(got.descriptor, expected.descriptor, rtol=0, atol=1e-5 * largest)
     assert list(got.nsv) == list(expected.nsv)
     for layer, values in expected.nsv.items():
         assert got.nsv[layer].dtype == np.float16
-        # 2⁻¹⁰: neighbors in half precision, between .5 and 1.
-        np.testing.assert_allclose(got.nsv[layer], values, atol=2**-10)
+        # One step of half precision: 2⁻¹⁰ of the value, and 2⁻²⁴ below the normal numbers.
+        np.testing.assert_allclose(got.nsv[layer], values, rtol=2**-10, atol=2**-24)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
@@ -103,3 +109,66 @@ def test_a_bad_photograph_is_refused_in_its_turn(encoder: Encoder) -> None:
     next(found)
     with pytest.raises(BadImage, match="got mode 'L'"):
         next(found)
+
+
+@pytest.mark.weights
+def test_a_photograph_does_not_depend_on_its_neighbors() -> None:
+    weights = Path(settings.VGG16_HED_WEIGHTS)
+    if not weights.exists():
+        pytest.skip("the encoder weights are not there: make weights")
+    trained = load_encoder("vgg16-hed", weights)
+    images = list(photographs(6))
+    alone = embed(trained, images[0])
+    for number, neighbors in ((0, images), (2, [*images[4:], images[0]]), (1, images[1::-1])):
+        assert_same(list(embed_many(trained, neighbors, batch=8))[number], alone)
+
+
+class Small(torch.nn.Module):
+    """A device on which so many photographs fit; the network on it is a real one."""
+
+    def __init__(self, network: Encoder, fits: int) -> None:
+        super().__init__()
+        self.network, self.fits = network, fits
+        self.tried: list[int] = []
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("network"), name)
+
+    def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        self.tried.append(len(x))
+        if len(x) > self.fits:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return self.network(x, layers)
+
+
+@pytest.mark.parametrize(
+    ("fits", "tried"),
+    [
+        (8, [8, 8, 3]),
+        # Once it is known what fits, no more is tried.
+        (4, [8, 4, 4, 4, 4, 3]),
+        (3, [8, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]),
+        (1, [8, 4, 2, *[1] * 19]),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_done_in_halves(
+    encoder: Encoder, caplog: pytest.LogCaptureFixture, fits: int, tried: list[int]
+) -> None:
+    small = Small(encoder, fits)
+    with caplog.at_level(logging.WARNING):
+        found = list(embed_many(small, photographs(19), batch=8))  # type: ignore[arg-type]
+    assert small.tried == tried
+    for got, expected in zip(found, embed_many(encoder, photographs(19)), strict=True):
+        assert_same(got, expected)
+    said = ["8 photographs at once do not fit in the memory of the device 'cpu'; going on with"]
+    assert [message[: len(said[0])] for message in caplog.messages] == said[: int(fits < 8)]
+
+
+def test_one_photograph_that_does_not_fit_ends_it(encoder: Encoder) -> None:
+    small = Small(encoder, 0)
+    with pytest.raises(OutOfMemory, match="does not suffice"):
+        next(embed_many(small, photographs(3), batch=4))  # type: ignore[arg-type]
+    assert small.tried == [3, 1]

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from generation.vision.devices import computing
 from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
 from generation.vision.specs import VGG16_HED, VGG19
@@ -181,8 +182,10 @@ def test_embedding_needs_the_trained_pooling() -> None:
 
 def test_features_of_another_format_are_refused() -> None:
     arrays = embed(untrained_encoder(), photographs(1)[0]).to_arrays()
-    with pytest.raises(BadStyle, match="expected format 1, got 9"):
+    with pytest.raises(BadStyle, match="expected format 2, got 9"):
         Embedding.from_arrays({**arrays, "format": np.array(9)})
+    with pytest.raises(BadStyle, match="expected the precision float32, got 'bf16'"):
+        Embedding.from_arrays({**arrays, "precision": np.array("bf16")})
     del arrays["descriptor"]
     with pytest.raises(BadStyle, match="'descriptor' is missing"):
         Embedding.from_arrays(arrays)
@@ -286,8 +289,21 @@ def test_bad_styles_are_refused(encoder: Encoder) -> None:
     with pytest.raises(BadStyle, match="1 to 3 styles to blend, got 4"):
         blend([small] * 4)
     arrays = small.to_arrays()
-    with pytest.raises(BadStyle, match="expected format 2, got 3"):
-        StyleRepresentation.from_arrays({**arrays, "format": np.array(3)})
+    with pytest.raises(BadStyle, match="expected format 3, got 2"):
+        StyleRepresentation.from_arrays({**arrays, "format": np.array(2)})
+    with pytest.raises(BadStyle, match="expected the precision float32, got 'tf32'"):
+        StyleRepresentation.from_arrays({**arrays, "precision": np.array("tf32")})
     del arrays["encoder"]
     with pytest.raises(BadStyle, match="'encoder' is missing"):
         StyleRepresentation.from_arrays(arrays)
+
+
+def test_what_is_stored_is_in_float32_also_within_a_picture_made_in_less() -> None:
+    encoder, images = untrained_encoder(), photographs(2)
+    plain, seen = represent(encoder, images, size=32), embed(encoder, images[0])
+    with computing(encoder.device, "bf16"):
+        again, seen_again = represent(encoder, images, size=32), embed(encoder, images[0])
+    for layer, target in plain.targets.items():
+        np.testing.assert_array_equal(again.targets[layer], target)
+    np.testing.assert_array_equal(seen_again.descriptor, seen.descriptor)
+    assert str(plain.to_arrays()["precision"]) == str(seen.to_arrays()["precision"]) == "float32"

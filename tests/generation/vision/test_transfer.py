@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from generation.vision import recipe as recipes
+from generation.vision.devices import computing
 from generation.vision.encoder import Encoder, untrained_encoder
-from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged
+from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged, OutOfMemory
 from generation.vision.objective import Losses, Objective, Region, total_variation
 from generation.vision.optimize import minimize
 from generation.vision.recipe import PRESETS, TransferParams, get_preset
@@ -571,3 +572,46 @@ def test_layers_and_encoders_that_are_there() -> None:
 def test_bad_params_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(BadParams, match=message):
         TransferParams.from_dict(values)
+
+
+# --- precision and memory -----------------------------------------------------------------------
+
+
+def test_a_picture_says_in_which_precision_it_was_made(encoder: Encoder) -> None:
+    style = Styling([photograph(1), photograph(2)])
+    plain = stylize(encoder, scene(), style, params(), seed=1)
+    rounded = stylize(encoder, scene(), style, params(), seed=1, precision="bf16")
+    assert (plain.precision, rounded.precision) == ("float32", "bf16")
+    assert plain.curve != rounded.curve
+    # The first evaluation is of the same pixels; five roundings to 8 bits lie between.
+    assert rounded.curve[0] == pytest.approx(plain.curve[0], rel=0.02)
+    assert rounded.losses.total < rounded.curve[0]
+
+
+def test_a_texture_is_in_float32_whatever_is_around(
+    encoder: Encoder, style: StyleRepresentation
+) -> None:
+    recipe = params(texture_evaluations=3)
+    plain = synthesize(encoder, style, [photograph(1)], recipe, seed=1)
+    with computing(encoder.device, "bf16"):
+        again = synthesize(encoder, style, [photograph(1)], recipe, seed=1)
+    assert again.tobytes() == plain.tobytes()
+
+
+def test_a_picture_that_does_not_fit_ends_with_what_to_do(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = encoder.forward
+
+    def limited(x: Tensor, layers: Any) -> dict[str, Tensor]:
+        if x.shape[-1] >= 64:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return forward(x, layers)
+
+    monkeypatch.setattr(encoder, "forward", limited)
+    style = Styling([photograph(1)])
+    assert stylize(encoder, scene(), style, params(evaluations=1), seed=1).image.size == (32, 32)
+    with pytest.raises(OutOfMemory, match=r"Make smaller pictures.*STYLESTUDY_DEVICE"):
+        stylize(encoder, scene(), style, params(size=64), seed=1)
+    with pytest.raises(OutOfMemory, match="does not suffice"):
+        represent(encoder, [photograph(1)], size=64)

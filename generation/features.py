@@ -4,7 +4,7 @@ import io
 import logging
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,11 +20,15 @@ from generation.storage import write_atomically
 from generation.vision.devices import resolve_device, resolve_precision
 from generation.vision.encoder import Encoder, load_encoder
 from generation.vision.errors import VisionError
-from generation.vision.style import EMBEDDING_FORMAT, Embedding, embed
+from generation.vision.style import EMBEDDING_FORMAT, Embedding, embed, embed_many
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Photographs seen by the encoder at once. More gains nothing on a CPU, and a killed worker loses at
+#: most so many (docs/performance.md).
+EMBED_BATCH = 8
 
 # What numpy raises for a stored file that is cut off, empty or something else.
 UNREADABLE = (
@@ -56,6 +60,41 @@ def precision(network: Encoder) -> str:
 def feature_path(sha256: str, encoder_name: str) -> Path:
     folder = Path(settings.FEATURES_ROOT) / encoder_name / f"v{EMBEDDING_FORMAT}"
     return folder / sha256[:2] / f"{sha256}.npz"
+
+
+def embed_missing(
+    images: Sequence[SourceImage | ContentImage],
+    encoder_name: str,
+    on_step: Callable[[int], None],
+) -> None:
+    """Compute and store the features of those that have none, in batches.
+
+    Each photograph is read when its batch comes and its features are stored as soon as the batch is
+    done, so that memory does not grow with their number and what is stored is never lost.
+
+    Args:
+        on_step: called before each photograph is read and after each is stored, with the number of
+            those stored; may raise to cancel.
+
+    Raises:
+        DamagedPhotograph: one cannot be read. Those of the batches before it are stored.
+    """
+    missing = [image for image in images if _stored_embedding(image, encoder_name) is None]
+    done = len(images) - len(missing)
+
+    def photographs() -> Iterator[Image.Image]:
+        for image in missing:
+            on_step(done)
+            yield open_photograph(image)
+
+    on_step(done)
+    if not missing:
+        return  # no weights need be read
+    found = embed_many(encoder(encoder_name, "max"), photographs(), batch=EMBED_BATCH)
+    for image, embedding in zip(missing, found, strict=True):
+        store(feature_path(image.sha256, encoder_name), embedding.to_arrays())
+        done += 1
+        on_step(done)
 
 
 def embedding_of(image: SourceImage | ContentImage, encoder_name: str) -> Embedding:

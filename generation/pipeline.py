@@ -186,9 +186,9 @@ def embed_word(job_id: int) -> bool:
 
 def _embed_word(job: Job, lease: Lease) -> None:
     images = list(job.word.images.accepted())
-    for number, image in enumerate(images):
-        lease.renew(done=number, total=len(images))
-        features.embedding_of(image, job.encoder)
+    features.embed_missing(
+        images, job.encoder, lambda done: lease.renew(done=done, total=len(images))
+    )
     lease.finish(done=len(images), total=len(images))
 
 

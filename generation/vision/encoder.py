@@ -18,7 +18,7 @@ activations *after* ReLU.
 """
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -296,26 +296,49 @@ def load_encoder(
 
 
 def _vgg19_state(weights: Path | None) -> Mapping[str, Tensor]:
-    remedies = (
-        "Either run once on a machine with internet, so that torchvision downloads "
-        "vgg19-dcbb9e9d.pth (550 MB) into its cache; or copy that file here and name it in the "
-        "setting STYLESTUDY_VGG19_WEIGHTS."
-    )
-    if weights is None:
+    def download() -> Mapping[str, Tensor]:
         # Imported here: torchvision takes a second, and the other encoder does not need it.
         from torchvision.models import VGG19_Weights
 
+        state: Mapping[str, Tensor] = VGG19_Weights.IMAGENET1K_V1.get_state_dict(
+            progress=False, check_hash=True
+        )
+        return state
+
+    return read_state(
+        "the encoder 'vgg19'",
+        weights,
+        download,
+        "Either run once on a machine with internet, so that torchvision downloads "
+        "vgg19-dcbb9e9d.pth (550 MB) into its cache; or copy that file here and name it in the "
+        "setting STYLESTUDY_VGG19_WEIGHTS.",
+    )
+
+
+def read_state(
+    of: str, weights: Path | None, download: Callable[[], Mapping[str, Tensor]], remedies: str
+) -> Mapping[str, Tensor]:
+    """A state dict (name → tensor) from a file, or from torchvision's cache or download.
+
+    Args:
+        of: whose weights, for messages.
+        weights: the file; None calls ``download``.
+        download: reads torchvision's cache, or fills it.
+        remedies: what to do where there are no weights.
+
+    Raises:
+        MissingWeights: no file, or no network to download it.
+        BadWeights: the file is no state dict.
+    """
+    if weights is None:
         try:
-            state: Mapping[str, Tensor] = VGG19_Weights.IMAGENET1K_V1.get_state_dict(
-                progress=False, check_hash=True
-            )
+            return download()
         except (OSError, RuntimeError) as error:  # no network; a truncated download
             raise MissingWeights(
-                f"The weights of the encoder 'vgg19' could not be downloaded ({error}). {remedies}"
+                f"The weights of {of} could not be downloaded ({error}). {remedies}"
             ) from error
-        return state
     if not weights.is_file():
-        raise MissingWeights(f"The weights of the encoder 'vgg19' are not at {weights}. {remedies}")
+        raise MissingWeights(f"The weights of {of} are not at {weights}. {remedies}")
     try:
         loaded: object = torch.load(weights, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:

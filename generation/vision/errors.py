@@ -74,6 +74,10 @@ class NoUsableCluster(VisionError):
     """Every cluster is smaller than a style may be made of."""
 
 
+class NothingFound(VisionError):
+    """No object was found in a photograph, or nothing but the object."""
+
+
 class Diverged(VisionError):
     """An optimization met a loss or gradient that is not a finite number.
 

@@ -140,6 +140,8 @@ def stylize(
             f"Expected a mask of mode L and the photograph's size {content_image.size}, "
             f"got {mask.mode} and {mask.size}."
         )
+    if mask is not None:
+        _check_regions(mask, params.size, both=background is not None)
     work = _Work(encoder, content_image, style, params, seed, mask, background, on_step)
     with computing(encoder.device, precision):
         for side, evaluations in params.coarse:
@@ -328,6 +330,18 @@ def _compose(pixels: Tensor, kept: tuple[Tensor, Tensor] | None) -> Tensor:
         return pixels
     mask, outside = kept
     return mask * pixels + (1.0 - mask) * outside
+
+
+def _check_regions(mask: Image.Image, side: int, *, both: bool) -> None:
+    """Refuse a mask that leaves a region empty in the square that is used. Raises `BadImage`."""
+    square = _mask_array(mask, side)
+    low, high = square.min(), square.max()
+    empty = "black" if high == 0 else "white" if both and low == 1 else ""
+    if empty:
+        raise BadImage(
+            f"The region is empty: in the central square of the photograph, which is what is used, "
+            f"the mask is {empty} everywhere. Make another mask."
+        )
 
 
 def _mask_array(mask: Image.Image, side: int) -> Array:

@@ -407,8 +407,11 @@ def test_a_background_takes_its_own_style(encoder: Encoder, style: StyleRepresen
 def test_masks_that_do_not_fit_are_refused(encoder: Encoder, style: StyleRepresentation) -> None:
     with pytest.raises(BadImage, match="mode L and the photograph's size"):
         run(encoder, style, mask=Image.new("L", (8, 8)))
-    with pytest.raises(BadImage, match="The region is empty"):
+    with pytest.raises(BadImage, match=r"The region is empty.*is black everywhere"):
         run(encoder, style, mask=Image.new("L", scene().size, 0))
+    white = Image.new("L", scene().size, 255)
+    with pytest.raises(BadImage, match=r"The region is empty.*is white everywhere"):
+        run(encoder, style, mask=white, background=Styling([photograph(3)]))
     with pytest.raises(BadParams, match="needs a mask"):
         run(encoder, style, background=Styling([photograph(3)]))
 

@@ -7,11 +7,13 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, Model, Prefetch, Q, QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -22,7 +24,9 @@ from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from generation import jobs
 from generation.forms import (
+    SIDES,
     ContentChoices,
     ContentImageForm,
     ContentMaskForm,
@@ -31,20 +35,23 @@ from generation.forms import (
     WordForm,
     add_photographs,
 )
+from generation.imagefile import mask_file, pixel_sha256
 from generation.models import (
     Clustering,
     ContentImage,
     Job,
+    MaskKind,
     Preset,
     Recipe,
     SourceImage,
+    State,
     StimulusSet,
     Style,
     StylizedImage,
     Word,
 )
 from generation.resolved import resolved
-from generation.thumbs import strip, thumb
+from generation.thumbs import address, strip, thumb
 from generation.views import start_making
 from generation.vision.errors import BadParams
 from generation.vision.recipe import PRESETS
@@ -260,7 +267,13 @@ class ContentImageAdmin(PictureAdmin):
     list_display = ["thumbnail", "name", "size", "license"]
     list_display_links = ["thumbnail", "name"]
     search_fields = ["name", "credit"]
-    readonly_fields = ["preview", "size", "has_mask"]
+    readonly_fields = ["drawing", "preview", "size", "mask_shown"]
+
+    class Media:
+        js = [
+            Script("generation/box.js", type="module"),
+            Script("generation/progress.js", type="module"),
+        ]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -268,16 +281,53 @@ class ContentImageAdmin(PictureAdmin):
         kwargs["form"] = ContentMaskForm if change else ContentImageForm
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         texts = ["credit", "license", "page_url"]
         if obj is None:
-            return ["name", "upload", *texts]
-        mask = ["new_mask"] if self.has_change_permission(request, obj) else []
-        return ["name", "preview", "size", "has_mask", *mask, *texts]
+            return [(None, {"fields": ["name", "upload", *texts]})]
+        if not self.has_change_permission(request, obj):
+            return [(None, {"fields": ["name", "preview", "size", "mask_shown", *texts]})]
+        ways = ["drawing", *SIDES, "by_network", "new_mask"]
+        return [
+            (None, {"fields": ["name", "size", *texts]}),
+            (_("mask"), {"fields": ["mask_shown", *ways]}),
+        ]
 
-    @admin.display(description=_("mask"), boolean=True)
-    def has_mask(self, row: ContentImage) -> bool:
-        return bool(row.mask)
+    def save_model(self, request: HttpRequest, obj: ContentImage, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        asked = form.cleaned_data.get("mask")
+        if asked is None:
+            return
+        kind, what = asked
+        request.mask_asked = True  # type: ignore[attr-defined]
+        if kind == MaskKind.UPLOAD:
+            obj.masks.create(
+                kind=kind,
+                state=State.DONE,
+                finished_at=timezone.now(),
+                file=mask_file(what),
+                sha256=pixel_sha256(what),
+            )
+            return
+        jobs.find_mask(obj, kind, what)
+        messages.info(request, gettext("The mask is being made. This page shows it."))
+
+    def response_change(self, request: HttpRequest, obj: ContentImage) -> Any:
+        """After a new mask, show what came of it."""
+        response = super().response_change(request, obj)
+        if getattr(request, "mask_asked", False) and "_addanother" not in request.POST:
+            return redirect("admin:generation_contentimage_change", obj.pk)
+        return response
+
+    @admin.display(description=_("mask"))
+    def mask_shown(self, row: ContentImage) -> SafeString | str:
+        return render_to_string("generation/includes/mask.html", {"content": row})
+
+    @admin.display(description=_("photograph"))
+    def drawing(self, row: ContentImage) -> SafeString | str:
+        return render_to_string(
+            "generation/includes/box.html", {"content": row, "image": address(row, 640)}
+        )
 
     @admin.display(description=_("photograph"))
     def thumbnail(self, row: ContentImage) -> SafeString | str:
@@ -309,6 +359,7 @@ class RecipeAdmin(PictureAdmin):
                     "initial",
                     "color",
                     "region",
+                    "background",
                     "statistic",
                     "size",
                     "evaluations",

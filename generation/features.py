@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
+from torch import nn
 
 from generation.imagefile import ImageRefused, read_image
 from generation.models import ContentImage, SourceImage
@@ -20,6 +21,7 @@ from generation.storage import write_atomically
 from generation.vision.devices import resolve_device, resolve_precision
 from generation.vision.encoder import Encoder, load_encoder
 from generation.vision.errors import VisionError
+from generation.vision.masks import load_segmenter
 from generation.vision.style import EMBEDDING_FORMAT, Embedding, embed, embed_many
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,11 @@ def precision(network: Encoder) -> str:
         PrecisionUnavailable: the device cannot do it.
     """
     return resolve_precision(settings.PRECISION, network.device)
+
+
+def segmenter() -> nn.Module:
+    """The segmentation network on the configured device. Not kept: a mask is made once a photograph."""
+    return load_segmenter(settings.SEGMENTATION_WEIGHTS, str(resolve_device(settings.DEVICE)))
 
 
 def feature_path(sha256: str, encoder_name: str) -> Path:

@@ -1,6 +1,5 @@
 """Forms of the admin: uploads that are verified, choices with thumbnails."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.template.defaultfilters import filesizeformat
@@ -16,9 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from PIL import Image
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
 
 from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image
-from generation.models import ContentImage, SourceImage, Word
+from generation.models import ContentImage, MaskKind, SourceImage, State, Word
 from generation.thumbs import thumb
 
 ACCEPT = "image/jpeg,image/png,image/webp"
@@ -147,9 +147,37 @@ class ContentImageForm(forms.ModelForm):
         super()._post_clean()  # type: ignore[misc]  # Django's, absent from the stubs
 
 
-class ContentMaskForm(forms.ModelForm):
-    """A content photograph that is there: its texts, and its mask."""
+SIDES = ("left", "top", "right", "bottom")
 
+
+PIXELS: dict[str, Any] = {
+    "required": False,
+    "min_value": 0,
+    "widget": UnfoldAdminIntegerFieldWidget,
+}
+
+
+class ContentMaskForm(forms.ModelForm):
+    """A content photograph that is there: its texts, and one way at a time to a new mask.
+
+    ``cleaned_data["mask"]`` is what was asked for: a kind, with the box or the uploaded mask; or None.
+    """
+
+    left = forms.IntegerField(
+        label=_("Left"), help_text=_("The box, in pixels of the photograph."), **PIXELS
+    )
+    top = forms.IntegerField(label=_("Top"), **PIXELS)
+    right = forms.IntegerField(label=_("Right"), **PIXELS)
+    bottom = forms.IntegerField(label=_("Bottom"), **PIXELS)
+    by_network = forms.BooleanField(
+        label=_("Find it by the network"),
+        required=False,
+        help_text=_(
+            "A segmentation network finds people, animals, vehicles, furniture, bottles and plants in "
+            "pots. Its weights must be at hand."
+        ),
+        widget=UnfoldBooleanWidget(),
+    )
     new_mask = forms.FileField(
         label=_("New mask"),
         required=False,
@@ -164,7 +192,13 @@ class ContentMaskForm(forms.ModelForm):
         model = ContentImage
         fields = ["name", "credit", "license", "page_url"]
 
-    def clean_new_mask(self) -> ContentFile | None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.newest = self.instance.masks.first()
+        if self.newest is not None and self.newest.box is not None:
+            self.initial.update(zip(SIDES, self.newest.box, strict=True))
+
+    def clean_new_mask(self) -> Image.Image | None:
         upload = self.cleaned_data.get("new_mask")
         if not upload:
             return None
@@ -184,14 +218,46 @@ class ContentMaskForm(forms.ModelForm):
             )
         if not image.getextrema()[1]:
             raise ValidationError(_("The mask is black everywhere: nothing would be restyled."))
-        stream = io.BytesIO()
-        image.save(stream, "PNG")
-        return ContentFile(stream.getvalue(), name="mask.png")
+        return image
 
-    def save(self, commit: bool = True) -> Any:
-        if mask := self.cleaned_data.get("new_mask"):
-            self.instance.mask = mask
-        return super().save(commit)
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        upload, by_network = cleaned.get("new_mask"), bool(cleaned.get("by_network"))
+        others = (upload is not None) + by_network
+        # What stands there from the last time is not asked for again, unless it failed.
+        again = not others and self.newest is not None and self.newest.state == State.FAILED
+        drawn = again or any(side in self.changed_data for side in SIDES)
+        box = self._box(cleaned) if drawn and not self.errors else None
+        if others + (box is not None) > 1:
+            raise ValidationError(
+                _("Choose one way to a mask: a box, the network or a file."), code="ways"
+            )
+        cleaned["mask"] = None
+        if upload is not None:
+            cleaned["mask"] = (MaskKind.UPLOAD, upload)
+        elif by_network:
+            cleaned["mask"] = (MaskKind.NETWORK, None)
+        elif box is not None:
+            cleaned["mask"] = (MaskKind.BOX, box)
+        return cleaned
+
+    def _box(self, cleaned: dict[str, Any]) -> list[int] | None:
+        """The four numbers as a box in the photograph; None if all are empty."""
+        numbers = [cleaned.get(side) for side in SIDES]
+        if all(number is None for number in numbers):
+            return None
+        left, top, right, bottom = box = [-1 if n is None else n for n in numbers]
+        width, height = self.instance.width, self.instance.height
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            raise ValidationError(
+                _(
+                    "The box needs four numbers inside the photograph of %(width)d × %(height)d "
+                    "pixels: left less than right, top less than bottom."
+                ),
+                code="box",
+                params={"width": width, "height": height},
+            )
+        return box
 
 
 class WordChoices(forms.ModelMultipleChoiceField):

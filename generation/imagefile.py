@@ -124,6 +124,13 @@ def encode_png(image: Image.Image, *, compress: bool = True) -> bytes:
     return stream.getvalue()
 
 
+def mask_file(mask: Image.Image) -> ContentFile:
+    """A PNG of a gray image (mode L), to be stored."""
+    stream = io.BytesIO()
+    mask.save(stream, "PNG")
+    return ContentFile(stream.getvalue(), name="mask.png")
+
+
 def pixel_sha256(image: Image.Image) -> str:
     """SHA-256 over mode, size and pixels: the same picture in another file is the same."""
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())

@@ -24,9 +24,13 @@ def run_set(stimulus_set: StimulusSet, after_each: Callable[[], None]) -> None:
     while True:
         jobs.plan(stimulus_set)
         after_each()
-        job = jobs.ready_jobs().filter(word__sets=stimulus_set).first()
+        job = jobs.ready_jobs().filter(word__in=stimulus_set.all_words()).first()
         if job is not None:
             STAGES[Job.Kind(job.kind)](job.pk)
+            continue
+        mask = jobs.ready_masks().filter(content__sets=stimulus_set).first()
+        if mask is not None:
+            pipeline.find_mask(mask.pk)
             continue
         picture = jobs.ready_pictures().filter(stimulus_set=stimulus_set).first()
         if picture is not None:

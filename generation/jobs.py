@@ -23,14 +23,18 @@ from kombu.exceptions import OperationalError
 
 from generation.models import (
     Clustering,
+    ContentImage,
     Job,
+    Mask,
     Recipe,
+    RegionChoice,
     State,
     StimulusSet,
     Style,
     StylizedImage,
     Word,
     Work,
+    WorkQuerySet,
 )
 from generation.vision.errors import BadParams
 
@@ -40,13 +44,13 @@ TASKS = {
     Job.Kind.CLUSTER: "generation.cluster_word",
     Job.Kind.REPRESENT: "generation.represent_word",
 }
+MASK_TASK = "generation.find_mask"
 PICTURE_TASK = "generation.stylize_picture"
 RECONCILE_TASK = "generation.reconcile"
 
 # A message that nobody claimed for so long is taken for lost and sent again. A second message for
 # the same row does no harm: only one worker can claim it.
 RESEND_AFTER = timedelta(minutes=15)
-
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +86,13 @@ def make(stimulus_set: StimulusSet) -> None:
     advance(stimulus_set)
 
 
+def find_mask(content: ContentImage, kind: str, box: list[int] | None = None) -> Mask:
+    """Have the mask of a content photograph found, in a box or by the network. Returns at once."""
+    mask = Mask.objects.create(content=content, kind=kind, box=box)
+    send_ready()
+    return mask
+
+
 def start(stimulus_set: StimulusSet) -> None:
     """Write a row for every picture of the set and put what failed in the queue again."""
     with transaction.atomic():
@@ -103,7 +114,7 @@ def start(stimulus_set: StimulusSet) -> None:
             ignore_conflicts=True,
         )
         stimulus_set.wanted().retry_failed()
-        Job.objects.filter(word__sets=stimulus_set, state=State.FAILED).delete()
+        Job.objects.filter(word__in=stimulus_set.all_words(), state=State.FAILED).delete()
         _set_status(stimulus_set, StimulusSet.Status.MAKING)
 
 
@@ -116,10 +127,9 @@ def plan(stimulus_set: StimulusSet) -> None:
             return
         pictures = stimulus_set.wanted()
         waiting = pictures.filter(state=State.QUEUED, clustering__isnull=True)
+        masked = _with_masks(waiting)
         for word in Word.objects.filter(pk__in=waiting.values("word")):
-            for encoder in stimulus_set.encoders():
-                of_word = waiting.filter(word=word, recipe__encoder=encoder)
-                _plan_word(stimulus_set, of_word, word, encoder)
+            _plan_word(stimulus_set, masked.filter(word=word), word)
         if not pictures.exists():
             status = StimulusSet.Status.FAILED
         elif pictures.active().exists():
@@ -137,27 +147,63 @@ def _lock(stimulus_set: StimulusSet) -> None:
     stimulus_set.status = row.status
 
 
-def _plan_word(
-    stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], word: Word, encoder: str
-) -> None:
-    """Bring one word a stage further: collect, embed, cluster, represent, then its pictures are ready."""
-    if not pictures.exists() or word.jobs.active().exists():
-        return
-    clustering = Clustering.objects.current(word, encoder)
-    if clustering is None:
-        _write(next_stage(word, encoder), pictures)
-        return
-    for recipe in Recipe.objects.filter(pk__in=pictures.values("recipe")):
+def _with_masks(waiting: QuerySet[StylizedImage]) -> QuerySet[StylizedImage]:
+    """The pictures that need not wait for a mask; those that would wait for ever fail."""
+    wanting = waiting.exclude(recipe__region=RegionChoice.WHOLE)
+    later = []
+    for content in ContentImage.objects.filter(pk__in=wanting.values("content")):
+        newest = content.masks.exclude(state=State.FAILED).first()
+        if newest is None:
+            _write(content.no_mask(), wanting.filter(content=content))
+        elif newest.state != State.DONE:
+            later.append(content.pk)
+    return waiting.filter(Q(recipe__region=RegionChoice.WHOLE) | ~Q(content__in=later))
+
+
+def _plan_word(stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], word: Word) -> None:
+    """Bring one word a stage further: collect, embed, cluster, represent, then its pictures are ready.
+
+    A background's word goes the same way beside it.
+    """
+    recipes = Recipe.objects.filter(pk__in=pictures.values("recipe"))
+    for recipe in recipes.select_related("background"):
         of_recipe = pictures.filter(recipe=recipe)
-        # Clusters kept apart: not every word has as many as the recipe allows.
-        found = clustering.clusters.filter(chosen=True).count()
-        of_recipe.filter(variant__gt=found).delete()
         single = stimulus_set.as_single_content(recipe)
-        stage = _represent_stage(clustering, recipe, single_content=single)
-        if stage is None:
-            of_recipe.update(clustering=clustering, sent_at=None, single_content=single)
+        clustering = _represented(word, recipe, of_recipe, single_content=single)
+        if recipe.background is None:
+            ready, background = clustering is not None, None
         else:
-            _write(stage, of_recipe)
+            background = _represented(recipe.background, recipe, of_recipe, single_content=single)
+            ready = clustering is not None and background is not None
+        if ready:
+            of_recipe.update(
+                clustering=clustering,
+                background_clustering=background,
+                single_content=single,
+                sent_at=None,
+            )
+
+
+def _represented(
+    word: Word, recipe: Recipe, pictures: QuerySet[StylizedImage], *, single_content: bool
+) -> Clustering | None:
+    """The clustering of the word whose style for the recipe is there; else its next stage is written."""
+    # Recipes' styles are made beside each other, the stages before them are everybody's.
+    active = word.jobs.active().filter(Q(recipe=None) | Q(recipe=recipe))
+    if not pictures.exists() or active.exists():
+        return None
+    clustering = Clustering.objects.current(word, recipe.encoder)
+    if clustering is None:
+        _write(next_stage(word, recipe.encoder), pictures)
+        return None
+    # Clusters kept apart: not every word has as many as the recipe allows.
+    found = clustering.clusters.filter(chosen=True).count()
+    pictures.filter(word=word, variant__gt=found).delete()
+    stage = _represent_stage(clustering, recipe, single_content=single_content)
+    if stage is None:
+        return clustering
+    _write(stage, pictures)
+    return None
 
 
 def _write(stage: Job | str, pictures: QuerySet[StylizedImage]) -> None:
@@ -204,7 +250,10 @@ def _represent_stage(
 def single_content_only(word: Word, recipe: Recipe) -> bool:
     """Whether all sets whose pictures wait for this style make them as of one content."""
     waiting = StylizedImage.objects.filter(
-        word=word, recipe=recipe, state=State.QUEUED, clustering__isnull=True
+        Q(word=word) | Q(recipe__background=word),
+        recipe=recipe,
+        state=State.QUEUED,
+        clustering__isnull=True,
     )
     sets = StimulusSet.objects.filter(pictures__in=waiting).distinct()
     return all(stimulus_set.as_single_content(recipe) for stimulus_set in sets)
@@ -244,6 +293,10 @@ def ready_jobs() -> QuerySet[Job]:
     return Job.objects.filter(state=State.QUEUED).order_by("pk")
 
 
+def ready_masks() -> QuerySet[Mask]:
+    return Mask.objects.filter(state=State.QUEUED).order_by("pk")
+
+
 def ready_pictures() -> QuerySet[StylizedImage]:
     return StylizedImage.objects.filter(state=State.QUEUED, clustering__isnull=False).order_by("pk")
 
@@ -264,6 +317,8 @@ def send_ready() -> None:
     """Send a message for every row that is ready and was not sent yet."""
     for job in ready_jobs().filter(sent_at=None):
         _send(job, TASKS[Job.Kind(job.kind)])
+    for mask in ready_masks().filter(sent_at=None):
+        _send(mask, MASK_TASK)
     for picture in ready_pictures().filter(sent_at=None):
         _send(picture, PICTURE_TASK)
 
@@ -292,7 +347,7 @@ def reconcile(*, starting: bool = False) -> None:
     """
     give_back_lost()
     unclaimed = Q() if starting else Q(sent_at__lt=timezone.now() - RESEND_AFTER)
-    for rows in (Job.objects.all(), StylizedImage.objects.all()):
+    for rows in _work():
         rows.filter(unclaimed, state=State.QUEUED).update(sent_at=None)
     advance_all()
 
@@ -300,13 +355,18 @@ def reconcile(*, starting: bool = False) -> None:
 def give_back_lost() -> int:
     """Return to the queue what nobody works on any more; how many rows."""
     lost = Q(lease_until__lt=timezone.now()) | Q(owner__in=_dead_owners())
-    return Job.objects.all().give_back(lost) + StylizedImage.objects.all().give_back(lost)
+    return sum(rows.give_back(lost) for rows in _work())
+
+
+def _work() -> list[WorkQuerySet]:
+    """All rows that workers claim."""
+    return [Job.objects.all(), Mask.objects.all(), StylizedImage.objects.all()]
 
 
 def _dead_owners() -> list[str]:
     """Owners of leases on this machine whose process is gone: no need to wait for the lease."""
     owners: set[str] = set()
-    for rows in (Job.objects.all(), StylizedImage.objects.all()):
+    for rows in _work():
         running = rows.filter(state=State.RUNNING, owner__startswith=f"{_machine()}/")
         owners.update(running.values_list("owner", flat=True).distinct())
     return [owner for owner in owners if not _alive(owner.rpartition("/")[2])]

@@ -255,13 +255,6 @@ class ContentImage(Photograph):
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     file = models.ImageField(_("photograph"), upload_to="contents/", max_length=200)
-    mask = models.ImageField(
-        _("mask"),
-        upload_to="masks/",
-        max_length=200,
-        blank=True,
-        help_text=_("White where the object is, for recipes that restyle only the foreground."),
-    )
 
     class Meta:
         ordering = ["pk"]
@@ -271,6 +264,76 @@ class ContentImage(Photograph):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def mask(self) -> "Mask | None":
+        """The newest one that is made: the one that counts."""
+        return self.masks.filter(state=State.DONE).first()
+
+    def no_mask(self) -> str:
+        """What to tell who wants its mask and finds none."""
+        text = _(
+            "%(content)s has no mask. On its page draw a box around the object, have it found by the "
+            "network, or upload a mask; then make the pictures again."
+        ) % {"content": self}
+        last = self.masks.first()
+        if last is not None and last.state == State.FAILED:
+            return _("%(problem)s The last attempt: %(error)s") % {
+                "problem": text,
+                "error": last.error,
+            }
+        return text
+
+
+class MaskKind(models.TextChoices):
+    UPLOAD = "upload", _("uploaded")
+    BOX = "box", _("from a box")
+    NETWORK = "network", _("by the segmentation network")
+
+
+class Mask(Work):
+    """Where the object of a content photograph is, and how that was found.
+
+    Never changed once it is made: a new one takes its place, and the old one stays for the pictures
+    that were made with it.
+    """
+
+    content = models.ForeignKey(
+        ContentImage, on_delete=models.CASCADE, related_name="masks", verbose_name=_("content")
+    )
+    kind = models.CharField(_("how"), max_length=10, choices=MaskKind.choices)
+    box = models.JSONField(
+        _("box"),
+        null=True,
+        blank=True,
+        help_text=_("Left, top, right and bottom in the photograph's pixels."),
+    )
+    params = models.JSONField(_("parameters"), null=True, blank=True, editable=False)
+    file = models.ImageField(_("mask"), upload_to="masks/", max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = WorkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("mask")
+        verbose_name_plural = _("masks")
+        # It belongs to its content's page, whose permissions count.
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind=MaskKind.BOX, box__isnull=False)
+                | (~Q(kind=MaskKind.BOX) & Q(box__isnull=True)),
+                name="mask_from_a_box_has_one",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.DONE) | ~Q(file=""), name="done_mask_has_file"
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="mask_lease")]
+
+    def __str__(self) -> str:
+        return f"{_('mask')} · {self.content}"
 
 
 # --- clusters ---------------------------------------------------------------------------------
@@ -385,6 +448,7 @@ class Color(models.TextChoices):
 class RegionChoice(models.TextChoices):
     WHOLE = "whole", _("the whole picture")
     FOREGROUND = "foreground", _("the foreground only, by the content's mask")
+    BACKGROUND = "background", _("the foreground, and the background in another word's style")
 
 
 class Statistic(models.TextChoices):
@@ -446,6 +510,15 @@ class Recipe(models.Model):
         max_length=20,
         choices=RegionChoice.choices,
         default=RegionChoice.WHOLE,
+    )
+    background = models.ForeignKey(
+        Word,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="background_of",
+        verbose_name=_("word of the background"),
+        help_text=_("Only where the background takes another word's style."),
     )
     statistic = models.CharField(
         _("style statistic"), max_length=20, choices=Statistic.choices, blank=True
@@ -586,6 +659,17 @@ class Recipe(models.Model):
         ordering = ["pk"]
         verbose_name = _("recipe")
         verbose_name_plural = _("recipes")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(region=RegionChoice.BACKGROUND, background__isnull=False)
+                | (~Q(region=RegionChoice.BACKGROUND) & Q(background__isnull=True)),
+                name="background_word_where_wanted",
+                violation_error_message=_(
+                    "A word of the background goes with a recipe that restyles the background, and "
+                    "only with such a one."
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -600,6 +684,10 @@ class Recipe(models.Model):
             or self.styles.exists()
             or self.pictures.exclude(state=State.QUEUED).exists()
         )
+
+    @property
+    def needs_mask(self) -> bool:
+        return self.region != RegionChoice.WHOLE
 
     @property
     def variants(self) -> range:
@@ -713,6 +801,13 @@ class StimulusSet(models.Model):
         first = begun.values_list("single_content", flat=True).first()
         return self.contents.count() == 1 if first is None else first
 
+    def all_words(self) -> "models.QuerySet[Word]":
+        """Its words, and those that give a recipe's background its style."""
+        recipes = self.recipes.exclude(background=None)
+        return Word.objects.filter(
+            Q(pk__in=self.words.values("pk")) | Q(pk__in=recipes.values("background"))
+        )
+
     def encoders(self) -> list[str]:
         return sorted(set(self.recipes.values_list("encoder", flat=True)))
 
@@ -726,7 +821,7 @@ class StylizedImageQuerySet(WorkQuerySet):
 
     def retry_failed(self) -> int:
         # Planned anew: what was wrong may have been a photograph of the clustering.
-        self.filter(state=State.FAILED).update(clustering=None)
+        self.filter(state=State.FAILED).update(clustering=None, background_clustering=None)
         return super().retry_failed()
 
 
@@ -769,6 +864,15 @@ class StylizedImage(Work):
         default=False,
         editable=False,
         help_text=_("The set had one content photograph when its first picture was planned."),
+    )
+    background_clustering = models.ForeignKey(
+        Clustering,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="background_pictures",
+        verbose_name=_("clustering of the background's word"),
     )
     file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
@@ -906,10 +1010,10 @@ class Job(Work):
 
 @receiver(post_delete, sender=SourceImage)
 @receiver(post_delete, sender=ContentImage)
+@receiver(post_delete, sender=Mask)
 @receiver(post_delete, sender=StylizedImage)
 @receiver(post_delete, sender=Style)
 def delete_file(instance: Any, **kwargs: Any) -> None:
     """A deleted row takes its file along, once the deletion is certain."""
-    for file in (instance.file, getattr(instance, "mask", None)):
-        if file:
-            transaction.on_commit(partial(file.delete, save=False))
+    if instance.file:
+        transaction.on_commit(partial(instance.file.delete, save=False))

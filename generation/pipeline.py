@@ -21,6 +21,7 @@ from generation import features, styles
 from generation.imagefile import (
     ImageRefused,
     encode_png,
+    mask_file,
     photograph_fields,
     pixel_sha256,
     read_image,
@@ -30,6 +31,7 @@ from generation.models import (
     Clustering,
     ClusterMember,
     Job,
+    Mask,
     Recipe,
     SourceImage,
     Style,
@@ -42,6 +44,7 @@ from generation.sources import get_source
 from generation.sources.base import SourceError
 from generation.vision.clustering import ClusteringParams, cluster
 from generation.vision.errors import TooFewImages, VisionError
+from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
 from generation.vision.objective import Losses
 from generation.vision.transfer import stylize
 
@@ -263,7 +266,7 @@ def _summary(clustering: Clustering) -> str:
     return _("clusters used, by size: %(sizes)s") % {"sizes": ", ".join(sizes)}
 
 
-# --- represent and stylize --------------------------------------------------------------------
+# --- represent --------------------------------------------------------------------------------
 
 
 def represent_word(job_id: int) -> bool:
@@ -278,7 +281,7 @@ def _represent_word(job: Job, lease: Lease) -> None:
             _("The photographs of %(word)s have changed meanwhile. Make the pictures again.")
             % {"word": job.word}
         )
-    wanted = styles.styles_wanted(clustering, job.recipe)
+    wanted = _styles_of(clustering, job.recipe)
     single = single_content_only(job.word, job.recipe)
     params = job.recipe.transfer_params(single_content=single)
     each = params.texture_evaluations if params.initial == "texture" else 1
@@ -293,9 +296,50 @@ def _represent_word(job: Job, lease: Lease) -> None:
     lease.finish(done=len(wanted) * each, total=len(wanted) * each, note="\n".join(notes))
 
 
+def _styles_of(clustering: Clustering, recipe: Recipe) -> list[list[StyleCluster]]:
+    """The groups of each style to make: for objects, for backgrounds, or for both."""
+    word = clustering.word
+    if recipe.background != word:
+        return styles.styles_wanted(clustering, recipe)
+    wanted = styles.styles_behind(clustering, recipe)
+    if recipe.pictures.filter(word=word).exists():
+        wanted += [w for w in styles.styles_wanted(clustering, recipe) if w not in wanted]
+    return wanted
+
+
 def _made(style: Style) -> str:
     mean = sum(style.dispersion.values()) / len(style.dispersion)
     return _("%(n)d photographs, dispersion %(spread).2f") % {"n": style.members, "spread": mean}
+
+
+# --- masks ------------------------------------------------------------------------------------
+
+
+def find_mask(mask_id: int) -> bool:
+    """Find the object of a content photograph, in a box or by the segmentation network."""
+    return _run(Mask.objects, mask_id, _find_mask)
+
+
+def _find_mask(mask: Mask, lease: Lease) -> None:
+    photograph = features.open_photograph(mask.content)
+    params: dict[str, Any]
+    if mask.box is not None:
+        left, top, right, bottom = mask.box
+        how = GrabCutParams()
+        found = grabcut(photograph, (left, top, right, bottom), how)
+        params = {"method": "grabcut", **how.to_dict()}
+    else:
+        found = segment(photograph, features.segmenter())
+        params = {"method": NETWORK}
+    mask.file.save("mask.png", mask_file(found), save=False)
+    try:
+        lease.finish(file=mask.file.name, sha256=pixel_sha256(found), params=params)
+    except LeaseLost:
+        mask.file.delete(save=False)
+        raise
+
+
+# --- pictures ---------------------------------------------------------------------------------
 
 
 def picture_seed(recipe: Recipe, word: Word, content_sha256: str) -> int:
@@ -316,12 +360,26 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         raise styles.StyleMissing(
             f"{picture} was sent to a worker before its word was grouped by style."
         )
-    params = recipe.transfer_params(single_content=picture.single_content)
+    single = picture.single_content
+    params = recipe.transfer_params(single_content=single)
     groups = styles.groups_for(picture.clustering, recipe, picture.variant, picture.content)
-    style = styles.styling(
-        picture.clustering, recipe, groups, single_content=picture.single_content
-    )
-    mask = styles.mask_for(recipe, picture.content)
+    # Masks first: they can be refused at once.
+    mask, made = styles.mask_for(recipe, picture.content)
+    style = styles.styling(picture.clustering, recipe, groups, single_content=single)
+    behind = styles.background_groups(picture)
+    background = None
+    if picture.background_clustering is not None:
+        background = styles.styling(
+            picture.background_clustering, recipe, behind, single_content=single
+        )
+    region: dict[str, Any] = {"region": recipe.region}
+    if made:
+        region["mask"] = made
+    if recipe.background is not None:
+        region["background"] = {
+            "word": recipe.background.text,
+            "clusters": [group.rank for group in behind],
+        }
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
@@ -336,6 +394,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         seed=seed,
         mask=mask,
         precision=features.precision(network),
+        background=background,
         on_step=on_step,
     )
     # Not compressed: files of one size have one length, which says nothing about the word.
@@ -352,7 +411,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
                 **params.to_dict(),
                 "preset": recipe.preset,
                 "clusters": [g.rank for g in groups],
-                "region": recipe.region,
+                **region,
                 "precision": result.precision,
             },
             seed=seed,

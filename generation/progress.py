@@ -47,7 +47,7 @@ def measure(stimulus_set: StimulusSet) -> Progress:
     part = sum(min(1.0, p.progress / max(1, p.budget)) for p in running)
     seconds = pictures.filter(state=State.DONE).aggregate(mean=Avg("seconds"))["mean"]
     left = (total - done - failed - part) * (seconds or GUESS_PICTURE) + open_words * GUESS_JOB
-    jobs = Job.objects.filter(word__sets=stimulus_set, state=State.RUNNING)
+    jobs = Job.objects.filter(word__in=stimulus_set.all_words(), state=State.RUNNING)
     job = jobs.select_related("word").first()
     stage, item = "waiting", ""
     if done + failed == total:

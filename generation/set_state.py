@@ -56,8 +56,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class SetState:
+    """Everything the progress page shows; ``backgrounds`` are words that are in no picture's front."""
+
     contents: list[ContentImage]
     rows: list[Row]
+    backgrounds: list[Row]
     done: int
     total: int
     percent: int
@@ -68,12 +71,13 @@ class SetState:
 def set_state(stimulus_set: StimulusSet) -> SetState:
     """Read everything the progress page shows; a fixed number of queries for any set."""
     words = list(stimulus_set.words.all())
+    behind = [word for word in stimulus_set.all_words() if word not in words]
     contents = list(stimulus_set.contents.all())
     recipes = list(stimulus_set.recipes.all())
-    stages = _stages(stimulus_set, words)
+    stages = _stages(stimulus_set, [*words, *behind])
     pictures = _pictures(stimulus_set)
-    photographs = _photographs(words)
-    textures = _textures(words, recipes)
+    photographs = _photographs([*words, *behind])
+    textures = _textures([*words, *behind], recipes)
     rows = [
         Row(
             word,
@@ -84,13 +88,18 @@ def set_state(stimulus_set: StimulusSet) -> SetState:
         )
         for word in words
     ]
+    backgrounds = [
+        Row(word, stages[word.pk], [], photographs.get(word.pk, 0), textures[word.pk])
+        for word in behind
+    ]
     slots = [slot for row in rows for cell in row.cells for slot in cell.slots]
-    jobs = [job for row in rows for job in row.stages]
+    jobs = [job for row in [*rows, *backgrounds] for job in row.stages]
     done = sum(slot.state == State.DONE for slot in slots)
     active = {State.QUEUED, State.RUNNING}
     return SetState(
         contents=contents,
         rows=rows,
+        backgrounds=backgrounds,
         done=done,
         total=len(slots),
         percent=_percent(rows, slots),

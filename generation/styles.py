@@ -21,9 +21,9 @@ from generation.models import (
     Clustering,
     ContentImage,
     Recipe,
-    RegionChoice,
     Style,
     StyleCluster,
+    StylizedImage,
 )
 from generation.vision.color import color_moments
 from generation.vision.errors import VisionError
@@ -61,13 +61,27 @@ def ordered(clustering: Clustering, choice: str) -> list[StyleCluster]:
     return groups
 
 
+def blended(clustering: Clustering, recipe: Recipe) -> list[StyleCluster]:
+    """The groups that the recipe makes one style of."""
+    return ordered(clustering, recipe.cluster_choice)[: recipe.clusters]
+
+
 def styles_wanted(clustering: Clustering, recipe: Recipe) -> list[list[StyleCluster]]:
     """The groups of each style that pictures of the recipe can ask for."""
-    groups = ordered(clustering, recipe.cluster_choice)
     if recipe.cluster_choice == ClusterChoice.NEAREST:
-        return [[group] for group in groups]
-    groups = groups[: recipe.clusters]
+        return [[group] for group in ordered(clustering, recipe.cluster_choice)]
+    groups = blended(clustering, recipe)
     return [[group] for group in groups] if recipe.apart else [groups]
+
+
+def styles_behind(clustering: Clustering, recipe: Recipe) -> list[list[StyleCluster]]:
+    """The same for its backgrounds.
+
+    Clusters kept apart are variants of the picture's word: behind it there is one style throughout.
+    """
+    if recipe.cluster_choice == ClusterChoice.NEAREST:
+        return styles_wanted(clustering, recipe)
+    return [blended(clustering, recipe)]
 
 
 def groups_for(
@@ -86,6 +100,16 @@ def groups_for(
     if not 1 <= variant <= len(wanted):
         raise StyleMissing(f"Cluster {variant} was asked for; the word has {len(wanted)}.")
     return wanted[variant - 1]
+
+
+def background_groups(picture: StylizedImage) -> list[StyleCluster]:
+    """The groups that a picture's background takes its style from; none without such a recipe."""
+    clustering, recipe = picture.background_clustering, picture.recipe
+    if clustering is None:
+        return []
+    if recipe.cluster_choice == ClusterChoice.NEAREST:
+        return groups_for(clustering, recipe, 0, picture.content)
+    return blended(clustering, recipe)
 
 
 def nearest(
@@ -121,27 +145,31 @@ def _look(image: Image.Image, embedding: Embedding) -> tuple[Any, Any]:
     )
 
 
-def mask_for(recipe: Recipe, content: ContentImage) -> Image.Image | None:
-    """The content's mask, mode L, if the recipe restyles the foreground only.
+def mask_for(recipe: Recipe, content: ContentImage) -> tuple[Image.Image | None, dict[str, Any]]:
+    """The content's mask (mode L), and how it was made; none for recipes of the whole picture.
 
     Raises:
         StyleMissing: the content has none, or it cannot be read.
     """
-    if recipe.region != RegionChoice.FOREGROUND:
-        return None
-    if not content.mask:
-        raise StyleMissing(
-            _("%(content)s has no mask. Upload one on its page, then make the pictures again.")
-            % {"content": content}
-        )
+    if not recipe.needs_mask:
+        return None, {}
+    mask = content.mask
+    if mask is None:
+        raise StyleMissing(content.no_mask())
     try:
-        with content.mask.open("rb") as stream:
-            return read_image(stream.read()).image.convert("L")
+        with mask.file.open("rb") as stream:
+            image = read_image(stream.read()).image.convert("L")
     except (ImageRefused, OSError) as error:
         raise StyleMissing(
-            _("The mask of %(content)s cannot be read: %(why)s Upload it again.")
+            _("The mask of %(content)s cannot be read: %(why)s Make it again on its page.")
             % {"content": content, "why": error}
         ) from error
+    made = {"kind": mask.kind, "box": mask.box, "params": mask.params}
+    return image, {
+        **{name: value for name, value in made.items() if value is not None},
+        "file": mask.file.name,
+        "sha256": pixel_sha256(image),
+    }
 
 
 # --- representation and texture -----------------------------------------------------------------
@@ -195,7 +223,8 @@ def photographs_of(groups: Sequence[StyleCluster], size: int) -> tuple[Image.Ima
     return _photographs(tuple(group.pk for group in groups), size)
 
 
-@lru_cache(maxsize=1)
+# Two: a picture may have a style in front and another behind.
+@lru_cache(maxsize=2)
 def _photographs(groups: tuple[int, ...], size: int) -> tuple[Image.Image, ...]:
     return tuple(
         center_square(features.open_photograph(member.image), size)

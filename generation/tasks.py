@@ -38,6 +38,12 @@ def represent_word(job_id: int) -> None:
     jobs.advance_all()
 
 
+@shared_task(name=jobs.MASK_TASK)
+def find_mask(mask_id: int) -> None:
+    pipeline.find_mask(mask_id)
+    jobs.advance_all()
+
+
 @shared_task(name=jobs.PICTURE_TASK)
 def stylize_picture(picture_id: int) -> None:
     pipeline.make_picture(picture_id)

@@ -7,11 +7,12 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from generation.models import ContentImage, SourceImage, Style, StylizedImage
+from generation.models import ContentImage, Mask, SourceImage, Style, StylizedImage
 
 KIND = {
     SourceImage: "photograph",
     ContentImage: "content",
+    Mask: "mask",
     StylizedImage: "picture",
     Style: "style",
 }

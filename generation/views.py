@@ -17,12 +17,13 @@ from django.views.decorators.http import require_GET, require_POST
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from generation import jobs
-from generation.models import ContentImage, SourceImage, StimulusSet, Style, StylizedImage
+from generation.models import ContentImage, Mask, SourceImage, StimulusSet, Style, StylizedImage
 from generation.set_state import set_state as state_of
 
 KINDS: dict[str, type[models.Model]] = {
     "photograph": SourceImage,
     "content": ContentImage,
+    "mask": Mask,
     "picture": StylizedImage,
     "style": Style,
 }
@@ -103,11 +104,13 @@ def start_making(request: HttpRequest, stimulus_set: StimulusSet) -> bool:
 @require_GET
 @staff_member_required
 def thumbnail(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
-    """A small JPEG of a photograph, content or picture; ``size`` is the longer side at most."""
+    """A small JPEG of a photograph, content, mask or picture; ``size`` is the longer side at most."""
     model = KINDS.get(kind)
     if model is None:
         raise Http404
-    if not request.user.has_perm(f"generation.view_{model._meta.model_name}"):
+    # A mask is a part of its content.
+    name = (ContentImage if model is Mask else model)._meta.model_name
+    if not request.user.has_perm(f"generation.view_{name}"):
         raise PermissionDenied
     row: Any = get_object_or_404(model, pk=pk)
     if not row.file:
@@ -131,13 +134,36 @@ def _size(text: str) -> int:
 def _small(row: Any, size: int) -> bytes:
     stream = io.BytesIO()
     try:
-        with (
-            row.file.open("rb") as file,
-            Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image,
-        ):
-            small = ImageOps.contain(image.convert("RGB"), (min(size, image.width), size))
-            small.info = {}
-            small.save(stream, "JPEG", quality=85)
+        small = _over_photograph(row, size) if isinstance(row, Mask) else _opened(row, "RGB", size)
     except (FileNotFoundError, UnidentifiedImageError) as error:
         raise Http404 from error
+    small.save(stream, "JPEG", quality=85)
     return stream.getvalue()
+
+
+def _opened(row: Any, mode: str, size: int) -> Image.Image:
+    with (
+        row.file.open("rb") as file,
+        Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image,
+    ):
+        small = ImageOps.contain(image.convert(mode), (min(size, image.width), size))
+    small.info = {}
+    return small
+
+
+def _over_photograph(mask: Mask, size: int) -> Image.Image:
+    """The photograph as it is where the mask is white, pale and gray where it is black."""
+    photograph = _opened(mask.content, "RGB", size)
+    pale = Image.blend(photograph.convert("L"), Image.new("L", photograph.size, 255), 0.7)
+    return Image.composite(photograph, pale.convert("RGB"), _opened(mask, "L", size))
+
+
+@require_GET
+@never_cache
+@staff_member_required
+def mask_state(request: HttpRequest, pk: int) -> HttpResponse:
+    """The mask of a content photograph and how far it is, as an HTML fragment."""
+    if not request.user.has_perm("generation.view_contentimage"):
+        raise PermissionDenied
+    content = get_object_or_404(ContentImage, pk=pk)
+    return render(request, "generation/includes/mask.html", {"content": content})

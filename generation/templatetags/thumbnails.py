@@ -1,4 +1,4 @@
-"""{% thumb row css size %} in templates."""
+"""{% thumb row css size %} in templates; {% thumb_only … %} without a link to the row's page."""
 
 from typing import Any
 
@@ -13,3 +13,8 @@ register = template.Library()
 @register.simple_tag
 def thumb(row: Any, css: str = "", size: int = 160) -> SafeString | str:
     return thumbs.thumb(row, css=css, size=size)
+
+
+@register.simple_tag
+def thumb_only(row: Any, css: str = "", size: int = 160) -> SafeString | str:
+    return thumbs.thumb(row, css=css, size=size, link=False)

@@ -15,11 +15,13 @@ from django.utils.html import escape
 from PIL import Image
 
 from generation import forms, jobs
+from generation.imagefile import mask_file, pixel_sha256
 from generation.models import (
     Clustering,
     ClusterMember,
     ContentImage,
     Job,
+    Mask,
     Recipe,
     SourceImage,
     State,
@@ -32,6 +34,7 @@ from generation.models import (
 from generation.vision.recipe import PRESETS
 from tests.factories import (
     ClusteringFactory,
+    ContentImageFactory,
     RecipeFactory,
     SourceImageFactory,
     WordFactory,
@@ -144,27 +147,126 @@ def test_others_can_write_while_photographs_are_decoded(
     assert depths == [False, False]
 
 
-def test_a_mask_is_uploaded_and_checked(admin_client: Client, full: StimulusSet) -> None:
-    content = full.contents.first()
-    assert content is not None
+@pytest.fixture
+def content(monkeypatch: pytest.MonkeyPatch) -> ContentImage:
+    """80 × 64 pixels. No message goes to a broker."""
+    monkeypatch.setattr(jobs, "send_ready", lambda: None)
+    data = io.BytesIO()
+    Image.new("RGB", (80, 64), (200, 40, 40)).save(data, "PNG")
+    file = ContentFile(data.getvalue(), name="c.png")
+    return ContentImageFactory(width=80, height=64, file=file)
+
+
+def save_content(client: Client, content: ContentImage, **values: Any) -> str:
+    """The page after its form was sent."""
     page = reverse("admin:generation_contentimage_change", args=[content.pk])
+    response = client.post(page, {"name": content.name, **values}, follow=True)
+    return response.content.decode()
 
+
+def mask_upload(image: Image.Image) -> SimpleUploadedFile:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return SimpleUploadedFile("m.png", stream.getvalue(), "image/png")
+
+
+def test_a_mask_is_uploaded_and_checked(admin_client: Client, content: ContentImage) -> None:
     def upload(image: Image.Image) -> str:
-        stream = io.BytesIO()
-        image.save(stream, "PNG")
-        file = SimpleUploadedFile("m.png", stream.getvalue(), "image/png")
-        data = {"name": content.name, "new_mask": file}
-        return admin_client.post(page, data, follow=True).content.decode()
+        return save_content(admin_client, content, new_mask=mask_upload(image))
 
-    ContentImage.objects.filter(pk=content.pk).update(width=80, height=64)
     assert "The mask has 64 × 64 pixels, the photograph 80 × 64" in upload(Image.new("L", (64, 64)))
     assert "black everywhere" in upload(Image.new("L", (80, 64)))
-    content.refresh_from_db()
-    assert not content.mask
-    upload(Image.new("RGB", (80, 64), "white"))
-    content.refresh_from_db()
-    with Image.open(content.mask.path) as image:
+    assert content.mask is None
+    text = upload(Image.new("RGB", (80, 64), "white"))
+    mask = content.mask
+    assert mask is not None
+    assert (mask.kind, mask.state) == ("upload", "done")
+    with Image.open(mask.file.path) as image:
         assert (image.mode, image.size, image.getextrema()) == ("L", (80, 64), (255, 255))
+        assert mask.sha256 == pixel_sha256(image)
+    assert f"/image/mask/{mask.pk}/" in text, "the page shows it"
+    assert "uploaded" in text
+
+
+def test_a_box_is_asked_for_once(admin_client: Client, content: ContentImage) -> None:
+    box = {"left": 10, "top": 0, "right": 80, "bottom": 60}
+    text = save_content(admin_client, content, **box)
+    assert "A new mask waits for a worker." in text
+    assert "data-working" in text
+    row = Mask.objects.get()
+    assert (row.kind, row.box, row.state) == ("box", [10, 0, 80, 60], "queued")
+    # The page shows the numbers, so they come again with the next change of a text.
+    assert 'name="left" value="10"' in text
+    save_content(admin_client, content, **box, credit="somebody")
+    assert Mask.objects.count() == 1
+    Mask.objects.update(state=State.FAILED, error="No <object>.")
+    page = reverse("admin:generation_contentimage_change", args=[content.pk])
+    text = admin_client.get(page).content.decode()
+    assert "No &lt;object&gt;." in text
+    save_content(admin_client, content, **box)
+    assert Mask.objects.count() == 2, "what failed is tried again"
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ({"left": 10, "top": 0, "right": 81, "bottom": 60}, "photograph of 80 × 64 pixels"),
+        ({"left": 10, "top": 0, "right": 80}, "four numbers"),
+        ({"left": 50, "top": 0, "right": 50, "bottom": 60}, "left less than right"),
+        ({"left": -1, "top": 0, "right": 50, "bottom": 60}, "greater than or equal to 0"),
+        ({"left": "x", "top": 0, "right": 50, "bottom": 60}, "whole number"),
+        (
+            {"left": 1, "top": 0, "right": 50, "bottom": 60, "by_network": "on"},
+            "Choose one way to a mask",
+        ),
+    ],
+)
+def test_boxes_that_are_refused(
+    admin_client: Client, content: ContentImage, box: dict[str, Any], message: str
+) -> None:
+    assert message in save_content(admin_client, content, **box)
+    assert not Mask.objects.exists()
+
+
+def test_the_network_is_asked(admin_client: Client, content: ContentImage) -> None:
+    assert "waits for a worker" in save_content(admin_client, content, by_network="on")
+    assert Mask.objects.get().kind == "network"
+    both = {"by_network": "on", "new_mask": mask_upload(Image.new("L", (80, 64), 255))}
+    assert "Choose one way" in save_content(admin_client, content, **both)
+    assert Mask.objects.count() == 1
+
+
+def test_the_mask_is_shown_over_the_photograph(admin_client: Client, content: ContentImage) -> None:
+    half = Image.new("L", (80, 64))
+    half.paste(255, (0, 0, 40, 64))
+    save_content(admin_client, content, new_mask=mask_upload(half))
+    url = reverse("generation:image", args=["mask", Mask.objects.get().pk])
+    with Image.open(io.BytesIO(admin_client.get(url).content)) as shown:
+        inside, outside = shown.getpixel((10, 32)), shown.getpixel((70, 32))
+    assert all(abs(a - b) < 12 for a, b in zip(inside, (200, 40, 40), strict=True))
+    # Gray of (200, 40, 40) is 88; 30 % of it and 70 % white are 205.
+    assert all(abs(value - 205) < 12 for value in outside)
+    state = admin_client.get(reverse("generation:mask-state", args=[content.pk]))
+    assert 'data-part="mask"' in state.content.decode()
+
+
+def test_who_may_only_look_sees_the_mask_and_no_form(client: Client, content: ContentImage) -> None:
+    image = Image.new("L", (80, 64), 255)
+    row = content.masks.create(kind="upload", state=State.DONE, file=mask_file(image))
+    addresses = [
+        reverse("generation:image", args=["mask", row.pk]),
+        reverse("generation:mask-state", args=[content.pk]),
+        reverse("admin:generation_contentimage_change", args=[content.pk]),
+    ]
+    user = User.objects.create_user("looker", is_staff=True)
+    client.force_login(user)
+    assert [client.get(address).status_code for address in addresses] == [403] * 3
+    user.user_permissions.add(Permission.objects.get(codename="view_contentimage"))
+    assert [client.get(address).status_code for address in addresses] == [200] * 3
+    text = client.get(addresses[-1]).content.decode()
+    assert f"/image/mask/{row.pk}/" in text
+    assert "data-box" not in text
+    assert client.post(addresses[-1], {"by_network": "on"}).status_code == 403
 
 
 def test_a_word_with_pictures_keeps_its_name(admin_client: Client, full: StimulusSet) -> None:

@@ -1,16 +1,13 @@
 """Which clusters a picture takes its style from, and what is kept of a style."""
 
-import io
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from PIL import Image
 
-from generation import features, jobs, models, styles
+from generation import jobs, models, styles
 from generation.models import (
     Clustering,
     ClusterMember,
@@ -26,7 +23,6 @@ from generation.sources.samples import SampleSource
 from generation.vision import recipe as engine
 from generation.vision.specs import POOLINGS, SPECS
 from generation.vision.statistics import STATISTICS
-from generation.vision.tensors import center_square
 from tests.factories import StimulusSetFactory
 from tests.generation.test_pipeline import photograph
 
@@ -356,23 +352,3 @@ def test_planning_waits_for_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.plan(stimulus_set)
     assert [job.kind for job in models.Job.objects.all()] == ["represent"]
     assert not jobs.ready_pictures().exists()
-
-
-def test_foreground_only_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    stimulus_set, _clustering = grouped_set((3, 4), region="foreground")
-    with pytest.raises(CommandError, match=r"c0 has no mask\. Upload one"):
-        call_command("make_stimuli", "grouped", "--inline")
-    for content in stimulus_set.contents.all():
-        mask = Image.new("L", (content.width, content.height), 0)
-        mask.paste(255, (0, 0, content.width // 2, content.height))
-        stream = io.BytesIO()
-        mask.save(stream, "PNG")
-        content.mask.save("mask.png", ContentFile(stream.getvalue()))
-    call_command("make_stimuli", "grouped", "--inline")
-    for picture in stimulus_set.pictures.all():
-        made = features.open_photograph(picture)
-        content = center_square(features.open_photograph(picture.content), 64)
-        right = (36, 0, 64, 64)
-        assert made.crop(right).tobytes() == content.crop(right).tobytes()
-        assert made.crop((0, 0, 28, 64)).tobytes() != content.crop((0, 0, 28, 64)).tobytes()
-        assert picture.params["region"] == "foreground"

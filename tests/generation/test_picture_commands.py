@@ -21,6 +21,7 @@ from generation.sources.base import SearchHit, SourceError
 from generation.vision import recipe, transfer
 from generation.vision.encoder import Encoder, untrained_encoder
 from tests.factories import grain
+from tests.generation.vision.test_masks import BOX, Sure, scene
 
 
 @pytest.fixture
@@ -165,8 +166,9 @@ def refused(folder: Path, command: Any, changes: dict[str, Any], message: str) -
     for name in ("image", "content", "out", "mask"):
         if name in changes:
             changes[name] = folder / changes[name]
-    if "style" in changes:
-        changes["style"] = [folder / name for name in changes["style"]]
+    for name in ("style", "background_style"):
+        if name in changes:
+            changes[name] = [folder / file for file in changes[name]]
     with pytest.raises(CommandError, match=message):
         command(folder, **changes)
     assert files(folder) == before
@@ -325,9 +327,62 @@ def test_outside_the_mask_the_content_stays(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("network")
+def test_a_box_or_the_network_in_place_of_a_mask(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, truth = scene()  # 120 × 90; its central square begins at column 15
+    image.save(folder / "content.png")
+    square = np.asarray(image.crop((15, 0, 105, 90)).resize((48, 48), Image.Resampling.LANCZOS))
+    stylize(folder, box=list(BOX))
+    away = np.abs(opened(folder / "out.png").astype(int) - square.astype(int)).max(axis=2)
+    inside = np.asarray(Image.fromarray(truth).crop((15, 0, 105, 90)).resize((48, 48)))
+    assert away[inside].mean() > 10
+    # Away from the soft edge the rest is as it was.
+    assert away[:, :4].max() == away[:8].max() == 0
+    monkeypatch.setattr(features, "segmenter", lambda: Sure(1, 0.5))
+    stylize(folder, segment=True)
+    away = np.abs(opened(folder / "out.png").astype(int) - square.astype(int)).max(axis=2)
+    assert away[:, 29:].max() == 0
+    assert away[:, :19].mean() > 10
+
+
+@pytest.mark.usefixtures("network")
+def test_the_background_takes_a_style_of_its_own(folder: Path) -> None:
+    for name, color in (("red", (190, 60, 60)), ("blue", (60, 60, 190))):
+        (folder / f"{name}.png").write_bytes(grain(3, color))
+    stylize(
+        folder,
+        style=[folder / "red.png"],
+        background_style=[folder / "blue.png"],
+        mask=folder / "mask.png",
+        evaluations=6,
+    )
+    made = opened(folder / "out.png").astype(float)
+    left, right = made[:, :20].mean(axis=(0, 1)), made[:, 28:].mean(axis=(0, 1))
+    assert left[0] > left[2] + 40
+    assert right[2] > right[0] + 40
+
+
+def test_one_way_to_a_mask(folder: Path) -> None:
+    some = ["--content", "c.png", "--style", "s.png", "--out", "o.png"]
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("stylize", *some, "--segment", "--box", "1", "2", "3", "4")
+    with pytest.raises(CommandError, match="expected 4 arguments"):
+        call_command("stylize", *some, "--box", "1", "2", "3")
+
+
+def test_segmentation_weights_that_are_not_there(folder: Path, settings: Any) -> None:
+    settings.SEGMENTATION_WEIGHTS = folder / "none.pth"
+    refused(folder, stylize, {"segment": True}, r"not at .*none\.pth.*draw a box")
+
+
+@pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"background_style": ["style2.png"]}, "give --box, --segment or --mask"),
+        ({"background_style": ["none.png"], "mask": "mask.png"}, r"none\.png cannot be read"),
+        ({"box": [0, 0, 81, 40]}, "inside the photograph of 80 × 72"),
         ({"content": "none.png"}, r"Expected an image file.*none\.png cannot be read"),
         ({"style": ["style1.png", "none.png"]}, r"none\.png cannot be read"),
         ({"style": ["page.png"]}, r"page\.png: The file is not an image"),

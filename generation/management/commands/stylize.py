@@ -33,11 +33,31 @@ class Command(BaseCommand):
             "--preset",
             default="random-phase",
             help="see docs/method.md; random-phase unless given, and not fast: the texture that fast "
-            "synthesizes first takes about 40 seconds, and only several pictures would share it",
+            "synthesizes first takes half a minute, and only several pictures would share it",
         )
         _add_overrides(parser.add_argument_group("instead of the preset's (see docs/method.md)"))
-        parser.add_argument(
+        region = parser.add_mutually_exclusive_group()
+        region.add_argument(
             "--mask", type=Path, help="white where to restyle; of the content's size"
+        )
+        region.add_argument(
+            "--box",
+            type=int,
+            nargs=4,
+            metavar=("L", "T", "R", "B"),
+            help="restyle the object in this box of the content's pixels (GrabCut)",
+        )
+        region.add_argument(
+            "--segment",
+            action="store_true",
+            help="restyle the objects that the segmentation network finds",
+        )
+        parser.add_argument(
+            "--background-style",
+            type=Path,
+            nargs="+",
+            metavar="S",
+            help="photographs whose style the rest takes on, instead of staying as it is",
         )
         parser.add_argument("--seed", type=int, default=1)
 
@@ -79,20 +99,26 @@ class Command(BaseCommand):
         pictures.check_out(options["out"])
         params = _params(options)
         content = pictures.read(options["content"])
-        mask = _mask(options["mask"], content)
+        behind = [pictures.read(path) for path in options["background_style"] or ()]
+        mask = _mask(options, content, display)
         if options["style"] is None:
             photographs = self._photographs(options["word"].strip(), params.encoder, display)
         else:
             photographs = [pictures.read(path) for path in options["style"]]
         encoder = features.encoder(params.encoder, params.pooling)
-        styling = pictures.styling(encoder, photographs, params, options["seed"], display.show)
+        seed = options["seed"]
+        styling = pictures.styling(encoder, photographs, params, seed, display.show)
+        background = None
+        if behind:
+            background = pictures.styling(encoder, behind, params, seed, display.show)
         result = stylize(
             encoder,
             content,
             styling,
             params,
-            seed=options["seed"],
+            seed=seed,
             mask=mask,
+            background=background,
             precision=features.precision(encoder),
             on_step=lambda n, total, losses: display.show(
                 f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
@@ -175,11 +201,30 @@ def _params(options: dict[str, Any]) -> Any:
     return params
 
 
-def _mask(path: Path | None, content: Any) -> Any:
-    """The mask in gray, of the content's size; None without one. Raises `FileProblem`."""
-    from generation import pictures
+def _mask(options: dict[str, Any], content: Any, display: Display) -> Any:
+    """The mask in gray, of the content's size; None where the whole picture is restyled.
 
+    Raises:
+        FileProblem, VisionError: there is none to be had.
+        CommandError: a style for the background, but no mask.
+    """
+    from generation import features, pictures
+    from generation.vision.masks import grabcut, segment
+
+    if options["box"] is not None:
+        left, top, right, bottom = options["box"]
+        display.show("mask: looking for the object in the box")
+        return grabcut(content, (left, top, right, bottom))
+    if options["segment"]:
+        display.show("mask: looking for objects")
+        return segment(content, features.segmenter())
+    path = options["mask"]
     if path is None:
+        if options["background_style"]:
+            raise CommandError(
+                "--background-style needs to know what the background is: give --box, --segment or "
+                "--mask as well."
+            )
         return None
     mask = pictures.read(path).convert("L")
     if mask.size != content.size:

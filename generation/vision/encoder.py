@@ -189,13 +189,13 @@ class Encoder(nn.Module):
         return "fc6" if self.spec.has_fc6 else self.spec.nsv_layers[-1]
 
     def _convolve(self, layer: str, x: Tensor) -> Tensor:
-        conv = self.convs[layer]
-        if not winograd.pays(conv.weight, x):
-            result: Tensor = conv(x)
-            return result
+        conv = self.convs.get_submodule(layer)
+        weight, bias = conv.get_parameter("weight"), conv.get_parameter("bias")
+        if not winograd.pays(weight, x):
+            return functional.conv2d(x, weight, bias, padding=1)
         if layer not in self._kernels:
-            self._kernels[layer] = winograd.Kernels(conv.weight)
-        return winograd.convolve(x, self._kernels[layer]).add_(conv.bias.view(-1, 1, 1))
+            self._kernels[layer] = winograd.Kernels(weight)
+        return winograd.convolve(x, self._kernels[layer]).add_(bias.view(-1, 1, 1))
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.pooling == "max":

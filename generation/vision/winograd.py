@@ -95,7 +95,7 @@ class Kernels:
 
 def convolve(x: Tensor, kernels: Kernels) -> Tensor:
     """The convolution with padding 1, without bias: (N, C, H, W) → (N, K, H, W), channels_last."""
-    result: Tensor = _Convolution.apply(x, kernels)  # type: ignore[no-untyped-call]
+    result: Tensor = _Convolution.apply(x, kernels)
     return result
 
 

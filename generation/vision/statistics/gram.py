@@ -41,7 +41,7 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:
 
 def _product(rows: Tensor) -> Tensor:
     """Fᵀ F of each member: (N, M, C) → (N, C, C)."""
-    result: Tensor = _Product.apply(rows)  # type: ignore[no-untyped-call]
+    result: Tensor = _Product.apply(rows)
     return result
 
 

@@ -189,10 +189,11 @@ class Encoder(nn.Module):
         return "fc6" if self.spec.has_fc6 else self.spec.nsv_layers[-1]
 
     def _convolve(self, layer: str, x: Tensor) -> Tensor:
-        conv = self.convs.get_submodule(layer)
+        conv = self.convs[layer]
         weight, bias = conv.get_parameter("weight"), conv.get_parameter("bias")
         if not winograd.pays(weight, x):
-            return functional.conv2d(x, weight, bias, padding=1)
+            direct: Tensor = conv(x)
+            return direct
         if layer not in self._kernels:
             self._kernels[layer] = winograd.Kernels(weight)
         return winograd.convolve(x, self._kernels[layer]).add_(bias.view(-1, 1, 1))

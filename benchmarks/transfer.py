@@ -1,6 +1,6 @@
 """How fast a picture is made, against plain Gatys, at the same quality.
 
-    .venv/bin/python benchmarks/transfer.py [--size 256|512] [--contents 3] [--words 4] [--json]
+    .venv/bin/python benchmarks/transfer.py [--size 256|512] [--contents 3] [--words 4] [--checkpoints 30 50 100] [--json]
 
 In one run, on the same contents, styles, encoder and objective:
 
@@ -9,9 +9,11 @@ In one run, on the same contents, styles, encoder and objective:
 (b) ours: the preset ``fast``. What is spent once a word (the synthesized texture) is reported beside,
     and shared over three contents in ``shared``.
 
-After 30, 50 and 100 evaluations of (a) its picture is measured, and the first of (b)'s pictures whose
-style term and content term are both at or below it is looked for. Both are measured by one evaluator
-at full size, on clipped pictures. Needs the packages of the demo (`make demo SERVE=0` once).
+After 30, 50 and 100 evaluations of (a) (``--checkpoints``) its picture is measured, and the first of (b)'s pictures is
+looked for that reaches it, by three criteria: ``speedup``: style term and content term are both at
+or below (a)'s; ``speedup_any_weight``: the same, where (b) may also be run with the content weights
+of ``--weights``; ``speedup_total``: their weighted sum, the objective that both minimize. All are
+measured by one evaluator at full size, on clipped pictures. Needs the packages of the demo (`make demo SERVE=0` once).
 """
 
 import argparse
@@ -48,7 +50,7 @@ from generation.vision.recipe import TransferParams, get_preset
 from generation.vision.style import represent
 from generation.vision.tensors import center_square, to_tensor
 from generation.vision.texture import synthesize
-from generation.vision.transfer import Styling, stylize
+from generation.vision.transfer import Styling, TransferResult, stylize
 
 CHECKPOINTS = (30, 50, 100)
 OTHER_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
@@ -140,8 +142,34 @@ def photographs(word: str, count: int) -> list[Image.Image]:
     return [read_image(source.read(hit)).image for hit in hits[:count]]
 
 
+def ours(
+    encoder: Encoder, content_image: Image.Image, style: Styling, params: TransferParams
+) -> tuple[TransferResult, Snapshots]:
+    """(b), with its picture after every evaluation."""
+    taken = Snapshots()
+    # The engine hands out losses, not pixels: the pictures are taken where they are computed.
+    real = Objective.__call__
+
+    def watched(self: Objective, x: Tensor) -> Any:
+        result = real(self, x)
+        if x.requires_grad:
+            taken.take(x)
+        return result
+
+    Objective.__call__ = watched  # type: ignore[method-assign]
+    try:
+        return stylize(encoder, content_image, style, params, seed=1), taken
+    finally:
+        Objective.__call__ = real  # type: ignore[method-assign]
+
+
 def one_case(
-    encoder: Encoder, content_image: Image.Image, style: Any, params: TransferParams
+    encoder: Encoder,
+    content_image: Image.Image,
+    style: Any,
+    params: TransferParams,
+    checkpoints: list[int],
+    weights: list[float],
 ) -> dict[str, Any]:
     members, representation, texture, other = style
     content = to_tensor(center_square(content_image, params.size))
@@ -152,56 +180,49 @@ def one_case(
         other,
         replace(params, style_layers=OTHER_LAYERS, style_weights=(0.25,) * 4),
     )
-    plain = plain_gatys(encoder, content, evaluator, max(CHECKPOINTS))
-    ours = Snapshots()
-    # The engine hands out losses, not pixels: the pictures are taken where they are computed.
-    real = Objective.__call__
-
-    def watched(self: Objective, x: Tensor) -> Any:
-        result = real(self, x)
-        if x.requires_grad:
-            ours.take(x)
-        return result
-
-    Objective.__call__ = watched  # type: ignore[method-assign]
-    try:
-        began = time.perf_counter()
-        result = stylize(
+    plain = plain_gatys(encoder, content, evaluator, max(checkpoints))
+    runs = {
+        weight: ours(
             encoder,
             content_image,
             Styling(members, representation=representation, texture=texture),
-            params,
-            seed=1,
+            replace(params, content_weight=weight),
         )
-        seconds = time.perf_counter() - began
-    finally:
-        Objective.__call__ = real  # type: ignore[method-assign]
-    ours_losses = [measured(evaluator, x) for x in ours.pixels]
+        for weight in dict.fromkeys([params.content_weight, *weights])
+    }
+    result, taken = runs[params.content_weight]
+    reached = {w: [measured(evaluator, x) for x in t.pixels] for w, (_, t) in runs.items()}
+    ours_losses = reached[params.content_weight]
     case: dict[str, Any] = {
-        "seconds": seconds,
         "seconds_evaluation_plain": plain.seconds[-1] / len(plain.seconds),
-        "seconds_evaluation_ours": ours.seconds[-1] / len(ours.seconds),
+        "seconds_evaluation_ours": taken.seconds[-1] / len(taken.seconds),
         "correlation": result.high_frequency_correlation,
         "start_plain": terms(measured(evaluator, content)),
         "start_ours": terms(measured(evaluator, to_tensor(result.initial))),
         "checkpoints": {},
     }
     case["ours_final"] = terms(ours_losses[result.best_evaluation - 1])
-    case["ours_final_other_layers"] = measured(elsewhere, ours.pixels[-1]).style
-    for checkpoint in CHECKPOINTS:
+    case["ours_final_other_layers"] = measured(elsewhere, taken.pixels[-1]).style
+    for checkpoint in checkpoints:
         reference = measured(evaluator, plain.pixels[checkpoint - 1])
         goal = terms_of(reference, params)
-        both = first(
-            ours_losses, lambda one, goal=goal: all(map(le, terms_of(one, params)[:2], goal))
-        )
+        both = {
+            weight: first(
+                losses, lambda one, goal=goal: all(map(le, terms_of(one, params)[:2], goal))
+            )
+            for weight, losses in reached.items()
+        }
+        same = both[params.content_weight]
         total = first(ours_losses, lambda one, goal=goal: terms_of(one, params)[2] <= goal[2])
+        seconds = [runs[w][1].seconds[n] for w, n in both.items() if n is not None]
         case["checkpoints"][str(checkpoint)] = {
             "plain": terms(reference),
             "plain_other_layers": measured(elsewhere, plain.pixels[checkpoint - 1]).style,
             "plain_seconds": plain.seconds[checkpoint - 1],
-            "both_seconds": None if both is None else ours.seconds[both],
-            "both_evaluations": None if both is None else both + 1,
-            "total_seconds": None if total is None else ours.seconds[total],
+            "both_seconds": None if same is None else taken.seconds[same],
+            "both_evaluations": {w: None if n is None else n + 1 for w, n in both.items()},
+            "any_weight_seconds": min(seconds, default=None),
+            "total_seconds": None if total is None else taken.seconds[total],
             "total_evaluations": None if total is None else total + 1,
         }
     return case
@@ -255,6 +276,15 @@ def main() -> None:
     )
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--sigma", type=float)
+    parser.add_argument(
+        "--weights",
+        type=float,
+        nargs="+",
+        default=[0.15],
+        help="further content weights to run (b) with: (a) begins at the content and has a lower "
+        "content term than the minimum of their common objective; ours comes from the style",
+    )
+    parser.add_argument("--checkpoints", type=int, nargs="+", default=CHECKPOINTS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     params = replace(get_preset(options.preset), size=options.size, evaluations=options.evaluations)
@@ -278,28 +308,51 @@ def main() -> None:
             texture = synthesize(encoder, representation, members, params, seed=1)
             texture_seconds.append(time.perf_counter() - began)
         for content in contents:
-            case = one_case(encoder, content, (members, representation, texture, other), params)
+            case = one_case(
+                encoder,
+                content,
+                (members, representation, texture, other),
+                params,
+                options.checkpoints,
+            )
             cases.append({"word": word, **case})
             if not options.json:
-                point = case["checkpoints"]["50"]
-                print(
-                    f"{word}: plain@50 {point['plain']}, ours start {case['start_ours']}, final "
-                    f"{case['ours_final']}; both {point['both_evaluations']}, total {point['total_evaluations']}",
-                    flush=True,
-                )
+                print(f"{word}: ours start {case['start_ours']}, final {case['ours_final']}")
+                for checkpoint, point in case["checkpoints"].items():
+                    print(
+                        f"  (a) after {checkpoint}: {point['plain']}, reached by (b) after "
+                        f"{point['both_evaluations']} (both terms), {point['total_evaluations']} (sum)",
+                        flush=True,
+                    )
+    content = to_tensor(center_square(contents[0], params.size))
+    share = convolution_share(Objective(encoder, content, representation, params), content)
     shared = statistics.median(texture_seconds) / 3 if texture_seconds else 0.0
     summary = {
         "size": params.size,
         "speedup": {
-            str(c): round(statistics.median(ratios(cases, c, "both", 0.0)), 2) for c in CHECKPOINTS
+            str(c): round(statistics.median(ratios(cases, c, "both", 0.0)), 2)
+            for c in options.checkpoints
+        },
+        "speedup_any_weight": {
+            str(c): round(statistics.median(ratios(cases, c, "any_weight", 0.0)), 2)
+            for c in options.checkpoints
         },
         "speedup_total": {
-            str(c): round(statistics.median(ratios(cases, c, "total", 0.0)), 2) for c in CHECKPOINTS
+            str(c): round(statistics.median(ratios(cases, c, "total", 0.0)), 2)
+            for c in options.checkpoints
         },
         "speedup_total_shared": {
             str(c): round(statistics.median(ratios(cases, c, "total", shared)), 2)
-            for c in CHECKPOINTS
+            for c in options.checkpoints
         },
+        "reached": {
+            str(c): [
+                sum(case["checkpoints"][str(c)][f"{key}_seconds"] is not None for case in cases)
+                for key in ("both", "any_weight", "total")
+            ]
+            for c in options.checkpoints
+        },
+        "convolution_share": round(share, 2),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "seconds_per_picture": round(
             statistics.median(c["seconds_evaluation_ours"] for c in cases) * budget, 2

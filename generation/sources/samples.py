@@ -47,13 +47,17 @@ class SampleWord:
 
 @dataclass(frozen=True)
 class SampleContent:
-    """A content photograph: a square of a file, ``box`` in its pixels."""
+    """A content photograph: a square of a file, ``box`` in its pixels.
+
+    ``object_box`` is around its object, in pixels of the square, where GrabCut finds it by that.
+    """
 
     name: str
     package: str
     member: str
     box: tuple[int, int, int, int]
     credit: str
+    object_box: tuple[int, int, int, int] | None = None
 
 
 def _vpython(name: str, columns: int = 2, rows: int = 2) -> Texture:
@@ -123,6 +127,7 @@ CONTENTS = (
         "skimage/data/coffee.png",
         (110, 0, 510, 400),
         "Rachel Michetti, CC0",
+        object_box=(0, 12, 374, 392),
     ),
     SampleContent(
         "宇宙飛行士 / astronaut",
@@ -130,6 +135,7 @@ CONTENTS = (
         "skimage/data/astronaut.png",
         (100, 0, 340, 240),
         "NASA, public domain",
+        object_box=(5, 8, 230, 240),
     ),
 )
 

@@ -1,80 +1,187 @@
-"""`manage.py contact_sheet`: contents × words × ways of making pictures, on the sample photographs."""
+"""`manage.py contact_sheet`: the pictures of docs/, on the sample photographs.
 
+Two sheets: ways to make a picture (contents × words × presets, colors, regions, statistics), and
+reconstructions from every style layer.
+"""
+
+import io
 from argparse import ArgumentParser
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, no_translations
+from PIL import Image
 
 from generation.progress import Display
 
 MEMBERS = 8
+#: Side of a picture on a sheet, in pixels; they are made larger.
+SHOWN = 176
+
+
+@dataclass(frozen=True)
+class Way:
+    """A column: the recipe's changes to a preset, and the region."""
+
+    preset: str
+    changes: dict[str, Any]
+    region: str = "whole"
+
+
+WAYS = {
+    "fast": Way("fast", {}),
+    "random-phase": Way("random-phase", {}),
+    "preview": Way("preview", {}),
+    "gatys2015 *": Way("gatys2015", {"evaluations": 100}),
+    "matsuo-yanai *": Way("matsuo-yanai", {"evaluations": 100}),
+    "color: match": Way("fast", {"color": "match"}),
+    "color: histogram": Way("fast", {"color": "histogram"}),
+    "color: luminance": Way("fast", {"color": "luminance"}),
+    "region: foreground": Way("fast", {}, "foreground"),
+    "… and background": Way("fast", {}, "background"),
+    "sliced Wasserstein": Way("fast", {"statistic": "sliced-wasserstein"}),
+    "moments": Way("fast", {"statistic": "moments"}),
+}
 
 
 class Command(BaseCommand):
     help = (
-        "Write a sheet of pictures for docs/: sample contents × sample words × presets and colours."
+        "Write ways.jpg and reconstructions.jpg into a folder: the sample contents and words in all "
+        "ways, and what each layer knows of a content. (* 100 evaluations, and the encoder at hand.)"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
+        parser.add_argument("--out", type=Path, required=True, help="a folder")
         parser.add_argument("--words", nargs="+", default=["木製", "石", "布製"])
         parser.add_argument("--contents", type=int, default=2, help="how many sample contents")
-        parser.add_argument("--size", type=int, default=256)
+        parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
+        parser.add_argument("--size", type=int, help="side in pixels, instead of the presets'")
+        parser.add_argument("--evaluations", type=int, help="instead of the presets'")
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        from generation import features, pictures
-        from generation.imagefile import read_image
+        from generation import pictures
         from generation.packages import PackageError
-        from generation.sources import samples
         from generation.sources.base import SourceError
         from generation.vision.errors import VisionError
-        from generation.vision.recipe import get_preset
-        from generation.vision.tensors import center_square
-        from generation.vision.transfer import Styling, stylize
 
-        fast = replace(get_preset("fast"), encoder=settings.ENCODER, size=options["size"])
-        ways = {
-            "fast": fast,
-            "random-phase": replace(
-                get_preset("random-phase"), encoder=fast.encoder, size=fast.size
-            ),
-            "fast, colours matched": replace(fast, color="match"),
-            "fast, luminance only": replace(fast, color="luminance"),
-            "fast, sliced Wasserstein": replace(fast, statistic="sliced-wasserstein"),
-            "start from the content": replace(fast, initial="content"),
-        }
         display = Display(self.stdout)
-        rows, names = [], []
+        out: Path = options["out"]
         try:
-            pictures.check_out(options["out"])
-            encoder = features.encoder(fast.encoder, "max")
-            precision = features.precision(encoder)
-            source = samples.SampleSource(settings.PACKAGES_ROOT)
-            for word in options["words"]:
-                hits = list(source.search(word, 60))[:MEMBERS]
-                members = [read_image(source.read(hit)).image for hit in hits]
-                # One texture a word, shared by all that start from it.
-                styling = pictures.styling(encoder, members, fast, 1, display.show)
-                own = Styling(members, texture=styling.texture)
-                for content in samples.CONTENTS[: options["contents"]]:
-                    image = read_image(samples.read_content(content, settings.PACKAGES_ROOT)).image
-                    row = [styling.texture or members[0]]
-                    for way, params in ways.items():
-                        display.show(f"{word} × {content.name}: {way}")
-                        given = styling if params.statistic == fast.statistic else own
-                        made = stylize(encoder, image, given, params, seed=1, precision=precision)
-                        row.append(made.image)
-                    rows.append([center_square(one, options["size"]) for one in row])
-                    names.append(f"{word} × {content.name}")
-            pictures.write(
-                pictures.sheet(rows, names, ["the word's texture", *ways]), options["out"]
-            )
+            # A folder that cannot be written is refused before minutes are spent.
+            pictures.check_out(out / "ways.png")
+            _write(_ways(options, display.show), out / "ways.jpg")
+            _write(_reconstructions(options, display.show), out / "reconstructions.jpg")
         except (VisionError, SourceError, PackageError, pictures.FileProblem) as error:
             raise CommandError(str(error)) from error
         finally:
             display.end()
-        self.stdout.write(f"Written: {options['out']}")
+        self.stdout.write(f"Written: {out / 'ways.jpg'}, {out / 'reconstructions.jpg'}")
+
+
+def _write(page: Image.Image, path: Path) -> None:
+    from generation.storage import write_atomically
+
+    stream = io.BytesIO()
+    page.save(stream, "JPEG", quality=88)
+    write_atomically(path, stream.getvalue())
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    return image.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+
+
+def _contents(count: int) -> list[Any]:
+    """Those whose object GrabCut finds come first: (sample, photograph, mask or None)."""
+    from generation.imagefile import read_image
+    from generation.sources import samples
+    from generation.vision.masks import grabcut
+
+    found = []
+    for content in sorted(samples.CONTENTS, key=lambda c: c.object_box is None)[:count]:
+        image = read_image(samples.read_content(content, settings.PACKAGES_ROOT)).image
+        mask = grabcut(image, content.object_box) if content.object_box else None
+        found.append((content, image, mask))
+    return found
+
+
+def _members(word: str) -> list[Image.Image]:
+    from generation.imagefile import read_image
+    from generation.sources import samples
+
+    source = samples.SampleSource(settings.PACKAGES_ROOT)
+    hits = list(source.search(word, 60))[:MEMBERS]
+    return [read_image(source.read(hit)).image for hit in hits]
+
+
+def _ways(options: dict[str, Any], say: Callable[[str], None]) -> Image.Image:
+    """The words' textures and pictures, a row for each word and content."""
+    from generation import features, pictures
+    from generation.vision.recipe import get_preset
+    from generation.vision.transfer import Styling, stylize
+
+    own = {name: options[name] for name in ("size", "evaluations") if options[name] is not None}
+    budget = own.get("evaluations")
+    if budget is not None:
+        own["texture_evaluations"] = budget
+    fast = replace(get_preset("fast"), encoder=settings.ENCODER, **own)
+    network = features.encoder(fast.encoder, fast.pooling)
+    words = options["words"]
+    # One texture a word, shared by all that start from it.
+    styles = {word: pictures.styling(network, _members(word), fast, 1, say) for word in words}
+    rows, names = [], []
+    for n, word in enumerate(words):
+        behind = styles[words[(n + 1) % len(words)]]
+        for content, image, mask in _contents(options["contents"]):
+            row = [styles[word].texture or styles[word].photographs[0]]
+            for name in options["ways"]:
+                say(f"{word} × {content.name}: {name}")
+                way = WAYS[name]
+                params = replace(
+                    get_preset(way.preset), **{"encoder": fast.encoder, **way.changes, **own}
+                )
+
+                def given(style: Styling, params: Any = params) -> Styling:
+                    same = all(
+                        getattr(params, field) == getattr(fast, field)
+                        for field in ("statistic", "pooling", "style_layers", "size")
+                    )
+                    return style if same else replace(style, representation=None)
+
+                network = features.encoder(params.encoder, params.pooling)
+                made = stylize(
+                    network,
+                    image,
+                    given(styles[word]),
+                    params,
+                    seed=1,
+                    mask=mask if way.region != "whole" else None,
+                    background=given(behind) if mask and way.region == "background" else None,
+                    precision=features.precision(network),
+                )
+                row.append(made.image)
+            rows.append([_shown(picture) for picture in row])
+            names.append(f"{word} × {content.name}")
+    return pictures.sheet(rows, names, ["texture", *options["ways"]])
+
+
+def _reconstructions(options: dict[str, Any], say: Callable[[str], None]) -> Image.Image:
+    """A content photograph from the activations of each style layer, and from Gram matrices up to it."""
+    from generation import features, pictures
+    from generation.vision.reconstruct import KINDS, reconstruct
+
+    network = features.encoder(settings.ENCODER, "max")
+    ((_content, image, _mask),) = _contents(1)
+    layers = network.spec.style_layers
+    own = {name: options[name] for name in ("size", "evaluations") if options[name] is not None}
+    rows = []
+    for of in KINDS:
+        row = []
+        for layer in layers:
+            say(f"{of} of {layer}")
+            row.append(_shown(reconstruct(network, image, of=of, layer=layer, **own)))
+        rows.append(row)
+    return pictures.sheet(rows, KINDS, layers)

@@ -499,8 +499,8 @@ class Recipe(models.Model):
         blank=True,
         help_text=_(
             "What the optimization starts from. Left to the preset “fast”, it is the texture, but random "
-            "phase (with 28 evaluations) in a set of one content photograph, where a texture of about 40 "
-            "seconds a word does not pay. What a set has begun with stays, also when contents are "
+            "phase (with 28 evaluations) in a set of one content photograph, where a texture, half "
+            "a minute of work a word, does not pay. What a set has begun with stays, also when contents are "
             "added: so its pictures can be compared. Choose the texture here to have it always."
         ),
     )

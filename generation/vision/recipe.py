@@ -198,8 +198,8 @@ PRESETS: dict[str, Preset] = {
         gettext_noop(
             "For studies. The start already has the style's statistics and shapes, from a texture that "
             "is synthesized once a word from its style representation, so few evaluations are enough. "
-            "In a set of one content photograph it is as “random-phase”: the texture takes about 40 "
-            "seconds a word and pays only if several pictures share it."
+            "In a set of one content photograph it is as “random-phase”: the texture takes half a "
+            "minute a word and pays only if several pictures share it."
         ),
         single_content="random-phase",
     ),

@@ -17,7 +17,6 @@ measured by one evaluator at full size, on clipped pictures. Needs the packages 
 """
 
 import argparse
-import copy
 import json
 import os
 import resource
@@ -73,15 +72,26 @@ class Snapshots:
         self._left_out += time.perf_counter() - now
 
 
-def plain_features(encoder: Encoder, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+def plain_kernels(encoder: Encoder) -> dict[str, tuple[Tensor, Tensor]]:
+    """Weights and biases in NCHW."""
+    convs = encoder.convs.items()
+    return {layer: (conv.weight.contiguous(), conv.bias) for layer, conv in convs}
+
+
+def plain_features(
+    encoder: Encoder,
+    kernels: dict[str, tuple[Tensor, Tensor]],
+    x: Tensor,
+    layers: tuple[str, ...],
+) -> dict[str, Tensor]:
     """Activations in NCHW, as deep as needed."""
     found = {}
     x = encoder.preprocess(x).contiguous()
     for layer in encoder.spec.conv_layers:
         if layer.endswith("_1") and layer != "conv1_1":
             x = torch.nn.functional.max_pool2d(x, 2)
-        conv = encoder.convs[layer]
-        x = torch.relu(torch.nn.functional.conv2d(x, conv.weight, conv.bias, padding=1))
+        weight, bias = kernels[layer]
+        x = torch.relu(torch.nn.functional.conv2d(x, weight, bias, padding=1))
         if layer in layers:
             found[layer] = x
         if len(found) == len(layers):
@@ -95,7 +105,7 @@ def plain_gatys(
     """(a): NCHW, Gram of a copied view, L-BFGS with torch's defaults."""
     params = objective.params
     targets = objective.regions[0].targets
-    plain = copy.deepcopy(encoder).to(memory_format=torch.contiguous_format)
+    kernels = plain_kernels(encoder)
     x = content.clone().contiguous().requires_grad_()
     wanted = objective.content
     taken = Snapshots()
@@ -107,7 +117,7 @@ def plain_gatys(
         if len(taken.pixels) == evaluations:
             raise Enough
         optimizer.zero_grad()
-        found = plain_features(plain, x, objective.layers)
+        found = plain_features(encoder, kernels, x, objective.layers)
         total = x.new_zeros(())
         for layer, weight in zip(params.style_layers, params.style_weights, strict=True):
             f = found[layer]
@@ -314,6 +324,7 @@ def main() -> None:
                 (members, representation, texture, other),
                 params,
                 options.checkpoints,
+                options.weights,
             )
             cases.append({"word": word, **case})
             if not options.json:

@@ -100,7 +100,7 @@ class WordAdmin(PictureAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:
         # Raters may have answered about it under this name.
-        fixed = ["text"] if obj is not None and obj.pictures.exists() else []
+        fixed = ["text"] if obj is not None and obj.in_pictures else []
         return [*fixed, *super().get_readonly_fields(request, obj)]
 
     def get_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:

@@ -176,12 +176,29 @@ def _plan_word(stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], wor
             background = _represented(recipe.background, recipe, of_recipe, single_content=single)
             ready = clustering is not None and background is not None
         if ready:
+            _pin_masks(stimulus_set, of_recipe, recipe)
             of_recipe.update(
                 clustering=clustering,
                 background_clustering=background,
                 single_content=single,
                 sent_at=None,
             )
+
+
+def _pin_masks(
+    stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], recipe: Recipe
+) -> None:
+    """Give pictures their content's mask: that of the set's others, also if a new one came meanwhile.
+
+    Else words could not be compared.
+    """
+    if not recipe.needs_mask:
+        return
+    for content in ContentImage.objects.filter(pk__in=pictures.values("content")):
+        others = stimulus_set.wanted().filter(recipe=recipe, content=content)
+        begun = others.exclude(mask=None).order_by("pk").first()
+        mask = content.mask if begun is None else begun.mask
+        pictures.filter(content=content).update(mask=mask)
 
 
 def _represented(
@@ -231,13 +248,13 @@ def _represent_stage(
         return str(error)
     word = clustering.word
     this = Q(kind=Job.Kind.REPRESENT, recipe=recipe, fingerprint=clustering.fingerprint)
-    if failed := _failure(word, this):
-        return failed
     # A set of one content may have had the style made, and a set of several now needs its texture.
     bare = Style.objects.filter(clustering=clustering, recipe=recipe, file="")
     lacks_texture = params.initial == "texture" and bare.exists()
     if word.jobs.filter(this, state=State.DONE).exists() and not lacks_texture:
         return None
+    if failed := _failure(word, this):
+        return failed
     return Job(
         kind=Job.Kind.REPRESENT,
         word=word,

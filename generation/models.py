@@ -175,9 +175,15 @@ class Word(models.Model):
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def in_pictures(self) -> bool:
+        """Pictures show it, or have it behind their object."""
+        behind = StylizedImage.objects.filter(background_clustering__word=self)
+        return self.pictures.exists() or behind.exists()
+
     def clean(self) -> None:
         old = Word.objects.filter(pk=self.pk).first() if self.pk else None
-        if old is not None and old.text != self.text and self.pictures.exists():
+        if old is not None and old.text != self.text and self.in_pictures:
             raise ValidationError(
                 {
                     "text": _(
@@ -797,7 +803,7 @@ class StimulusSet(models.Model):
         As it was begun, also when contents were added since: pictures of one recipe in a set start
         in the same way, so that contents can be compared.
         """
-        begun = self.wanted().filter(recipe=recipe, clustering__isnull=False)
+        begun = self.wanted().filter(recipe=recipe, clustering__isnull=False).order_by("-pk")
         first = begun.values_list("single_content", flat=True).first()
         return self.contents.count() == 1 if first is None else first
 
@@ -821,7 +827,9 @@ class StylizedImageQuerySet(WorkQuerySet):
 
     def retry_failed(self) -> int:
         # Planned anew: what was wrong may have been a photograph of the clustering.
-        self.filter(state=State.FAILED).update(clustering=None, background_clustering=None)
+        self.filter(state=State.FAILED).update(
+            clustering=None, background_clustering=None, mask=None
+        )
         return super().retry_failed()
 
 
@@ -873,6 +881,15 @@ class StylizedImage(Work):
         editable=False,
         related_name="background_pictures",
         verbose_name=_("clustering of the background's word"),
+    )
+    mask = models.ForeignKey(
+        Mask,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="pictures",
+        verbose_name=_("mask"),
     )
     file = models.ImageField(_("picture"), upload_to=picture_path, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)

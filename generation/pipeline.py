@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -297,13 +298,11 @@ def _represent_word(job: Job, lease: Lease) -> None:
 
 
 def _styles_of(clustering: Clustering, recipe: Recipe) -> list[list[StyleCluster]]:
-    """The groups of each style to make: for objects, for backgrounds, or for both."""
-    word = clustering.word
-    if recipe.background != word:
-        return styles.styles_wanted(clustering, recipe)
-    wanted = styles.styles_behind(clustering, recipe)
-    if recipe.pictures.filter(word=word).exists():
-        wanted += [w for w in styles.styles_wanted(clustering, recipe) if w not in wanted]
+    """The groups of each style to make: for objects, and for the background if it is its word."""
+    wanted = styles.styles_wanted(clustering, recipe)
+    if recipe.background == clustering.word:
+        behind = styles.styles_behind(clustering, recipe)
+        wanted += [groups for groups in behind if groups not in wanted]
     return wanted
 
 
@@ -330,7 +329,7 @@ def _find_mask(mask: Mask, lease: Lease) -> None:
         params = {"method": "grabcut", **how.to_dict()}
     else:
         found = segment(photograph, features.segmenter())
-        params = {"method": NETWORK}
+        params = {"method": NETWORK, "torchvision": version("torchvision")}
     mask.file.save("mask.png", mask_file(found), save=False)
     try:
         lease.finish(file=mask.file.name, sha256=pixel_sha256(found), params=params)
@@ -363,8 +362,10 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     single = picture.single_content
     params = recipe.transfer_params(single_content=single)
     groups = styles.groups_for(picture.clustering, recipe, picture.variant, picture.content)
-    # Masks first: they can be refused at once.
-    mask, made = styles.mask_for(recipe, picture.content)
+    # What can be refused at once comes first.
+    network = features.encoder(params.encoder, params.pooling)
+    precision = features.precision(network)
+    mask, made = styles.mask_for(recipe, picture.content, picture.mask)
     style = styles.styling(picture.clustering, recipe, groups, single_content=single)
     behind = styles.background_groups(picture)
     background = None
@@ -385,7 +386,6 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
     def on_step(evaluation: int, total: int, losses: Losses) -> None:
         lease.renew(progress=evaluation, budget=total)
 
-    network = features.encoder(params.encoder, params.pooling)
     result = stylize(
         network,
         features.open_photograph(picture.content),
@@ -393,7 +393,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         params,
         seed=seed,
         mask=mask,
-        precision=features.precision(network),
+        precision=precision,
         background=background,
         on_step=on_step,
     )

@@ -20,6 +20,7 @@ from generation.models import (
     ClusterChoice,
     Clustering,
     ContentImage,
+    Mask,
     Recipe,
     Style,
     StyleCluster,
@@ -145,15 +146,20 @@ def _look(image: Image.Image, embedding: Embedding) -> tuple[Any, Any]:
     )
 
 
-def mask_for(recipe: Recipe, content: ContentImage) -> tuple[Image.Image | None, dict[str, Any]]:
+def mask_for(
+    recipe: Recipe, content: ContentImage, mask: Mask | None = None
+) -> tuple[Image.Image | None, dict[str, Any]]:
     """The content's mask (mode L), and how it was made; none for recipes of the whole picture.
+
+    Args:
+        mask: the one that the picture was planned with; None: the newest.
 
     Raises:
         StyleMissing: the content has none, or it cannot be read.
     """
     if not recipe.needs_mask:
         return None, {}
-    mask = content.mask
+    mask = mask or content.mask
     if mask is None:
         raise StyleMissing(content.no_mask())
     try:

@@ -182,7 +182,6 @@ CELERY_TASK_ROUTES = {
     "generation.collect_word": {"queue": "io"},
     "generation.embed_word": {"queue": "gpu"},
     "generation.represent_word": {"queue": "gpu"},
-    "generation.find_mask": {"queue": "gpu"},
     "generation.stylize_picture": {"queue": "gpu"},
 }
 CELERY_TASK_ACKS_LATE = True

@@ -12,6 +12,8 @@ def uploaded_masks(apps, schema_editor):
 
 
 def masks_of_contents(apps, schema_editor):
+    """The newest of each; what older code does not know becomes what is nearest to it."""
+    apps.get_model('generation', 'Recipe').objects.filter(region='background').update(region='foreground', background=None)
     for content in apps.get_model('generation', 'ContentImage').objects.all():
         mask = content.masks.filter(state='done').order_by('-pk').first()
         if mask is not None:
@@ -87,6 +89,11 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='mask',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), models.Q(('file', ''), _negated=True), _connector='OR'), name='done_mask_has_file'),
+        ),
+        migrations.AddField(
+            model_name='stylizedimage',
+            name='mask',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pictures', to='generation.mask', verbose_name='mask'),
         ),
         # The last changes of the new table come before its first rows: PostgreSQL wants it so.
         migrations.RunPython(uploaded_masks, masks_of_contents),

@@ -51,7 +51,7 @@ Kernels = Mapping[str, tuple[Tensor, Tensor]]
 EMBED_SIZE = 224
 
 # What each network was trained with; mean and standard deviation for RGB in [0, 1] …
-_RGB_MEAN, _RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # … and the mean color (BGR, 0–255) of HED.
 _BGR_MEAN = (104.00699, 116.66877, 122.67892)
 
@@ -110,8 +110,8 @@ class Encoder(nn.Module):
             (_BGR_MEAN, (1.0,) * 3)
             if spec.preprocessing == "bgr"
             else (
-                _RGB_MEAN,
-                _RGB_STD,
+                RGB_MEAN,
+                RGB_STD,
             )
         )
         self.register_buffer("mean", torch.tensor(mean, dtype=dtype).view(1, 3, 1, 1))

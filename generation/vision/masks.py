@@ -26,7 +26,8 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
-from generation.vision.encoder import read_state
+from generation.vision.devices import computing
+from generation.vision.encoder import RGB_MEAN, RGB_STD, read_state
 from generation.vision.errors import BadParams, BadWeights, NothingFound
 from generation.vision.params import Params, is_number
 from generation.vision.tensors import require_rgb, to_tensor
@@ -48,8 +49,6 @@ LEAST_SIDE = 16
 _SPECK = 0.01
 # The shorter side that the network was trained and measured with, and the most for the longer one.
 _NETWORK_SIDE, _NETWORK_LONGEST = 520, 1300
-# What torchvision trained it with: mean and standard deviation of RGB in [0, 1].
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +117,12 @@ def grabcut(image: Image.Image, box: Box, params: GrabCutParams = DEFAULT) -> Im
         left, top = math.floor(left * scale), math.floor(top * scale)
         right = min(small.width, math.ceil(right * scale))
         bottom = min(small.height, math.ceil(bottom * scale))
+    if (left, top, right, bottom) == (0, 0, *small.size):
+        raise BadParams(
+            f"Expected a box smaller than the photograph of {image.width} × {image.height} pixels, "
+            f"got {_named(box)}: what is outside tells what the background looks like. Draw it "
+            f"closer around the object, or upload a mask."
+        )
     pixels = np.ascontiguousarray(np.asarray(small)[:, :, ::-1])  # BGR, as OpenCV has it
     labels = np.zeros(pixels.shape[:2], np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -156,11 +161,6 @@ def _checked(box: Box, size: tuple[int, int], scale: float) -> Box:
         raise BadParams(
             f"Expected a box of at least {least} × {least} pixels, got {right - left} × "
             f"{bottom - top}. Draw a larger one around the object."
-        )
-    if right - left > width - 1 / scale and bottom - top > height - 1 / scale:
-        raise BadParams(
-            f"Expected a box smaller than {whole}: what is outside tells what the background looks "
-            f"like. Draw it closer around the object, or upload a mask."
         )
     return box
 
@@ -267,8 +267,8 @@ def segment(image: Image.Image, network: nn.Module, *, softness: float = 1.0) ->
     small = image.resize(size, Image.Resampling.BILINEAR)
     like = next(network.parameters())
     x = to_tensor(small, like.device)  # (1, 3, h, w)
-    mean, std = (torch.tensor(v, device=like.device).view(1, 3, 1, 1) for v in (_MEAN, _STD))
-    with torch.no_grad():
+    mean, std = (torch.tensor(v, device=like.device).view(1, 3, 1, 1) for v in (RGB_MEAN, RGB_STD))
+    with torch.no_grad(), computing(like.device, "float32"):
         scores: Tensor = network((x - mean) / std)["out"]  # (1, 21, h, w), not normalized
     found = (scores[0].argmax(dim=0) != 0).cpu().numpy()
     if not found.any():

@@ -1,6 +1,7 @@
 """Masks as rows: asked for, found by a worker, waited for, kept with what was made by them."""
 
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def test_the_network_makes_a_mask(content: ContentImage, monkeypatch: pytest.Mon
     row = jobs.find_mask(content, MaskKind.NETWORK)
     pipeline.find_mask(row.pk)
     row.refresh_from_db()
-    assert (row.state, row.params) == (State.DONE, {"method": "deeplabv3-resnet50"})
+    made = {"method": "deeplabv3-resnet50", "torchvision": version("torchvision")}
+    assert (row.state, row.params) == (State.DONE, made)
     with Image.open(row.file.path) as found:
         values = np.asarray(found)
     assert values[:, :55].min() == 255
@@ -242,6 +244,23 @@ def test_pictures_wait_for_a_mask_that_is_being_made() -> None:
     assert [picture.content for picture in jobs.ready_pictures()] == [first, second]
 
 
+def test_pictures_of_a_set_share_a_mask_also_if_a_new_one_comes_meanwhile() -> None:
+    stimulus_set, _clustering = grouped_set((3,), region="foreground")
+    masks = [uploaded(content) for content in stimulus_set.contents.all()]
+    call_command("make_stimuli", "grouped", "--inline")
+    for content in stimulus_set.contents.all():
+        uploaded(content, share=0.25)
+    word = Word.objects.create(text="ざらざら")
+    for n in range(6):
+        SourceImage.objects.create(word=word, rank=n, **photograph(700 + n, (90, 190, 50)))
+    stimulus_set.words.add(word)
+    call_command("make_stimuli", "grouped", "--inline")
+    pictures = stimulus_set.pictures.order_by("word", "content")
+    assert [picture.mask for picture in pictures] == masks * 2
+    digests = [picture.params["mask"]["sha256"] for picture in pictures]
+    assert digests == [mask.sha256 for mask in masks] * 2
+
+
 def test_a_set_made_in_this_process_makes_its_masks() -> None:
     stimulus_set, _clustering = grouped_set((3,), region="foreground")
     image, _truth = scene()
@@ -309,6 +328,15 @@ def test_foreground_and_background_take_two_styles() -> None:
         assert right[1] - right[0] > 100 > left[1] - left[0] + 50
     chosen = clustering.clusters.filter(chosen=True)
     assert Style.objects.get(clustering=clustering).members == sum(c.size for c in chosen)
+
+
+def test_a_word_behind_a_picture_keeps_its_name() -> None:
+    _stimulus_set, behind = background_set()
+    behind.text = "しばふ"
+    behind.full_clean()
+    call_command("make_stimuli", "grouped", "--inline")
+    with pytest.raises(ValidationError, match="There are pictures of 芝生"):
+        behind.full_clean()
 
 
 def test_both_words_go_their_ways_beside_each_other(sent: list[tuple[str, int]]) -> None:

@@ -304,3 +304,9 @@ def test_other_weights_are_refused(tmp_path: Path, content: Any, message: str) -
     torch.save(content, path)
     with pytest.raises(BadWeights, match=f"(?s){message}"):
         load_segmenter(path)
+
+
+def test_a_box_that_is_the_whole_photograph_at_the_size_worked_at_is_refused() -> None:
+    image, _truth = scene(10)  # 1200 × 900, reduced to 512 × 384
+    with pytest.raises(BadParams, match=r"smaller than the photograph of 1200 × 900 .*outside"):
+        grabcut(image, (1, 1, 1199, 899))

@@ -70,7 +70,18 @@ def pooled_moments(parts: Sequence[ColorMoments], shares: Sequence[float]) -> Co
     return ColorMoments(mean, second)
 
 
-def match_color(array: Array, target: ColorMoments) -> Array:
+def pixels_in(array: Array, mask: Array) -> Array:
+    """The pixels of a region in one column: (N, 1, 3), a picture as far as colors go.
+
+    Args:
+        array: (H, W, 3).
+        mask: (H, W), at least 0; inside is what has at least half of its largest value.
+    """
+    inside: Array = array[mask >= 0.5 * mask.max()][:, None]
+    return inside
+
+
+def match_color(array: Array, target: ColorMoments, source: ColorMoments | None = None) -> Array:
     """The picture with the target's color mean and covariance.
 
     Exact whenever the picture has color in all directions. A direction in which it is flat (in a
@@ -80,6 +91,7 @@ def match_color(array: Array, target: ColorMoments) -> Array:
     Args:
         array: (H, W, 3) in [0, 1].
         target: moments to take on.
+        source: moments that become the target's, those of a region of the picture; None: its own.
 
     Returns:
         (H, W, 3) float64; values may leave [0, 1] (clipping here would spoil the moments).
@@ -87,7 +99,8 @@ def match_color(array: Array, target: ColorMoments) -> Array:
     Raises:
         BadImage: another shape.
     """
-    source = color_moments(array)
+    if source is None:
+        source = color_moments(array)
     from_rgb, to_rgb = _OPPONENT, np.linalg.inv(_OPPONENT)
     whiten = _whitening(from_rgb @ source.covariance @ from_rgb.T, FLAT)  # lower triangular
     wanted = from_rgb @ target.covariance @ from_rgb.T

@@ -33,6 +33,7 @@ from generation.vision.color import (
     ColorMoments,
     color_moments,
     match_color,
+    pixels_in,
     pooled_moments,
 )
 from generation.vision.errors import BadParams
@@ -47,7 +48,7 @@ LEAST_CONTENT = 0.35
 LEAST_CONTRAST = 0.08
 
 #: Share of the content's own fine detail that stays beside the grain. With none the rim of an eye
-#: comes back only slowly from the blur; with all of it a cat keeps its fur. Tried 0, 0.4, 0.7, 1:
+#: comes back only slowly from the blur; with all of it a cat keeps its fur. What was tried:
 #: docs/performance.md.
 KEPT_DETAIL = 0.5
 
@@ -209,6 +210,7 @@ def initial_image(
     sigma: float,
     seed: int,
     texture: Array | None = None,
+    mask: Array | None = None,
 ) -> Array:
     """The picture that the optimization starts from; see the module for the ways.
 
@@ -220,6 +222,8 @@ def initial_image(
         sigma: Gaussian in pixels that parts low (content) from high (texture).
         seed: of the phases, the crop or the noise.
         texture: (H', W', 3) at least as large as the content (only for ``texture``).
+        mask: (H, W) in [0, 1], where the picture takes on the style: the colors of the content are
+            those in there. None: everywhere.
 
     Returns:
         (H, W, 3) float64, clipped to [0, 1].
@@ -261,6 +265,7 @@ def initial_image(
     if luminance > 1e-6:  # else there is no direction of color to stretch: one flat color
         left = max(left, (LEAST_CONTRAST / luminance) ** 2)
     target = ColorMoments(style.mean, left * style.covariance)
-    matched = match_color(content, target)
+    inside = content if mask is None else pixels_in(content, mask)
+    matched = match_color(content, target, color_moments(inside))
     coarse = low_pass(matched, sigma)
     return np.clip(coarse + KEPT_DETAIL * (matched - coarse) + grain, 0.0, 1.0)

@@ -19,6 +19,10 @@ COLORS: tuple[str, ...] = ("style", "match", "histogram", "luminance")
 class TransferParams(Params):
     """Everything that decides a picture, apart from photographs, masks and seed.
 
+    ``FORMAT`` also stands for the constants of the engine (those of `initial`, `texture` and
+    `optimize`): with other ones the same parameters give another picture, so it goes up. 3: half of
+    the content's own detail stays in the start.
+
     Attributes:
         encoder: name of the encoder.
         pooling: ``max`` or ``average``.
@@ -49,7 +53,7 @@ class TransferParams(Params):
             take the content's colors first), ``luminance`` (only light and dark are restyled).
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     encoder: str = "vgg16-hed"
     pooling: str = "max"

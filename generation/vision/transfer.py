@@ -23,6 +23,7 @@ from generation.vision.color import (
     match_color,
     match_histogram,
     match_luminance,
+    pixels_in,
     with_color_of,
 )
 from generation.vision.correlation import high_frequency_correlation
@@ -200,12 +201,14 @@ class _Work:
         seen = luminance(content) if params.color == "luminance" else content
         regions, starts = [], []
         for number, styling in enumerate(self.stylings):
+            part = mask if number == 0 or mask is None else 1.0 - mask
+            # Colors, too, are those of the region.
+            inside = content if part is None else pixels_in(content, part)
             squares = [
-                recolored(to_array(center_square(p, side)), content, params.color)
+                recolored(to_array(center_square(p, side)), inside, params.color)
                 for p in styling.photographs
             ]
             shares = shares_of(styling.weights, len(squares), "photographs") if squares else ()
-            part = mask if number == 0 or mask is None else 1.0 - mask
             representation = self._representation(styling, squares, shares, side)
             regions.append(
                 Region(
@@ -217,7 +220,7 @@ class _Work:
                 texture = None
                 if styling.texture is not None:
                     texture = recolored(
-                        _scaled(styling.texture, side, params.size), content, params.color
+                        _scaled(styling.texture, side, params.size), inside, params.color
                     )
                 starts.append(
                     initial_image(
@@ -229,6 +232,7 @@ class _Work:
                         # A background of its own has its own phases.
                         seed=self.seed + number,
                         texture=texture,
+                        mask=part,
                     )
                 )
         objective = Objective(self.encoder, array_to_tensor(seen, device), regions, params)

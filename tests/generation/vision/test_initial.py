@@ -201,6 +201,24 @@ def test_half_of_the_contents_own_detail_stays() -> None:
     np.testing.assert_allclose(start, expected, atol=1e-9)
 
 
+def test_in_a_region_the_contents_colors_are_those_in_there() -> None:
+    content, photograph = grainy(1, 64, 64), grainy(2, 64, 64)
+    content[:, 32:] += (0.4, -0.4, 0.3)  # what is outside must not count
+    mask = np.zeros((64, 64))
+    mask[:, :32] = 1.0
+    flat = np.full((80, 80, 3), 0.5)
+    start, plain = (
+        initial_image(
+            "texture", content, [photograph], [1.0], sigma=2.0, seed=0, texture=flat, mask=region
+        )
+        for region in (mask, None)
+    )
+    wanted = photograph.mean(axis=(0, 1))
+    # Away from the edge, over which the low pass carries colors.
+    away = np.abs(start[:, :24].mean(axis=(0, 1)) - wanted).max()
+    assert away < 0.02 < 0.05 < np.abs(plain[:, :24].mean(axis=(0, 1)) - wanted).max()
+
+
 def test_a_flat_photograph_gives_its_color() -> None:
     flat = np.full((96, 96, 3), (0.2, 0.4, 0.6))
     got = initial_image("random-phase", smooth(17), [flat], [1.0], sigma=3.0, seed=1)

@@ -10,6 +10,8 @@ from django.db.models import Avg
 from generation.models import Job, State, StimulusSet
 
 BAR_WIDTH = 28
+# What a shell gives for a program that Ctrl-C has ended.
+INTERRUPTED = 130
 # Before anything was measured: rough seconds of one picture and of one stage of a word.
 GUESS_PICTURE = 12.0
 GUESS_JOB = 4.0

@@ -1,7 +1,7 @@
 """The function of the pixels that is minimized, and the common evaluator of pictures.
 
 Gatys, Ecker and Bethge, CVPR 2016 (here: Gatys 2016), eq. 7; guidance by regions as in Gatys et al.,
-"Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017 (here: Gatys 2017), section 5.
+"Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017 (here: Gatys 2017), spatial control.
 """
 
 import math
@@ -211,7 +211,7 @@ class _Target:
     def weights(self, features: Tensor) -> Tensor | None:
         """The mask at the size of these activations: the share of each position inside.
 
-        Departure from Gatys 2017, section 5.1, which compares ways to carry guidance into the
+        Departure from Gatys 2017, which compares ways to carry guidance into the
         network: plain averaging over the pixels of a position, the simplest of them.
         """
         if self.mask is None:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from generation.vision.devices import computing
 from generation.vision.encoder import Encoder
 from generation.vision.errors import BadParams
 from generation.vision.objective import Losses, Objective, total_variation
@@ -86,6 +87,21 @@ def reconstruct(
     _check_whole("size in pixels", size, LEAST_SIZE, MOST_SIZE)
     _check_whole("budget of evaluations", evaluations, 1)
     _check_whole("seed", seed, 0)
+    with computing(encoder.device):
+        return _reconstructed(encoder, image, of, layers, size, evaluations, seed, on_step)
+
+
+def _reconstructed(
+    encoder: Encoder,
+    image: Image.Image,
+    of: str,
+    layers: tuple[str, ...],
+    size: int,
+    evaluations: int,
+    seed: int,
+    on_step: OnStep | None,
+) -> Image.Image:
+    layer = layers[-1]
     square = center_square(image, size)
     noise = np.random.default_rng(seed).random((size, size, 3))
     start = array_to_tensor(noise, encoder.device)

@@ -27,7 +27,7 @@ class EncoderSpec:
         preprocessing: ``rgb`` (RGB in [0, 1], minus ImageNet's mean, over its standard deviation)
             or ``bgr`` (BGR in [0, 255] minus a mean color).
         has_fc6: whether the first fully connected layer exists.
-        style_layers: conv1_1 … conv5_1 (Gatys et al. 2016, section 2.3).
+        style_layers: conv1_1 … conv5_1 (Gatys et al. 2016, section 3).
         content_layer: conv4_2 (the same).
     """
 

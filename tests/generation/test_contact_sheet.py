@@ -1,16 +1,21 @@
-"""The sheet for docs/, with a small network and made-up photographs in place of the packages."""
+"""The sheets for docs/, with a small network and made-up photographs in place of the packages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from generation import pictures
+from generation.imagefile import encode_png
+from generation.management.commands import contact_sheet
 from generation.sources import samples
 from generation.sources.base import SearchHit, SourceError
 from tests.factories import grain
+from tests.generation.vision.test_masks import BOX, scene
 
 
 class FewSamples:
@@ -29,30 +34,48 @@ class FewSamples:
 
 @pytest.fixture(autouse=True)
 def small_world(small_network: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A content without an object's box, and one with; photographs of 石."""
     monkeypatch.setattr(samples, "SampleSource", FewSamples)
+    plain = samples.SampleContent("plain", "", "", (0, 0, 1, 1), "")
+    boxed = replace(plain, name="boxed", object_box=BOX)
+    monkeypatch.setattr(samples, "CONTENTS", (plain, boxed))
 
-    def content(_content: Any, _folder: Path) -> bytes:
-        return grain(9, (60, 120, 160))
+    def content(asked: samples.SampleContent, _folder: Path) -> bytes:
+        return grain(9, (60, 120, 160)) if asked == plain else encode_png(scene()[0])
 
     monkeypatch.setattr(samples, "read_content", content)
 
 
-def sheet(out: Path, *words: str) -> None:
-    call_command("contact_sheet", "--out", str(out), "--words", *words, "--contents=2", "--size=64")
+# In these the small network can stand in: it pools by maximum.
+WAYS = ["fast", "color: match", "region: foreground", "… and background", "moments"]
+CELL = contact_sheet.SHOWN + pictures.GAP
 
 
-def test_a_row_a_word_and_content_and_a_picture_a_way(tmp_path: Path) -> None:
-    out = tmp_path / "sheet.png"
-    sheet(out, "石")
-    with Image.open(out) as image:
-        # Two contents; the texture and six ways, none narrower than a picture.
-        assert image.height == 22 + 2 * (64 + 6)
-        assert image.width > 7 * (64 + 6)
+def sheets(out: Path, *words: str) -> None:
+    call_command("contact_sheet", out=out, words=words, ways=WAYS, size=32, evaluations=1)
+
+
+def test_two_sheets_by_one_command(tmp_path: Path) -> None:
+    sheets(tmp_path / "images", "石")
+    written = sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert written == ["reconstructions.jpg", "ways.jpg"]
+    with Image.open(tmp_path / "images" / "reconstructions.jpg") as page:
+        assert page.width > 5 * CELL
+        assert page.height == pictures.LABEL + 2 * CELL
+    with Image.open(tmp_path / "images" / "ways.jpg") as page:
+        assert page.width > (1 + len(WAYS)) * CELL
+        assert page.height == pictures.LABEL + 2 * CELL
+        # Of the content without a box there is nothing to show for a region.
+        pixels = np.asarray(page.convert("L"), dtype=float)[-CELL:]
+    left = page.width - len(WAYS) * CELL
+    cells = [pixels[20:150, left + n * CELL + 20 :][:, :130] for n in range(len(WAYS))]
+    assert [cell.std() < 1.0 for cell in cells] == [False, False, True, True, False]
 
 
 def test_what_is_wrong_is_said_and_nothing_written(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no photographs of 鉄"):
-        sheet(tmp_path / "sheet.png", "鉄")
-    with pytest.raises(CommandError, match=r"\.png"):
-        sheet(tmp_path / "sheet.txt", "石")
-    assert not list(tmp_path.iterdir())
+        sheets(tmp_path / "images", "鉄")
+    (tmp_path / "page.txt").touch()
+    with pytest.raises(CommandError, match=r"page\.txt is not a folder"):
+        sheets(tmp_path / "page.txt", "石")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.txt"]

@@ -3,7 +3,6 @@
 Tests without the `django_db` mark may not touch the database: pytest-django refuses it.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +15,8 @@ from django.db import IntegrityError, OperationalError
 from PIL import Image
 
 from generation import features, inline, pictures, pipeline
-from generation.management.commands import contact_sheet
 from generation.models import Clustering, Job, SourceImage, State, Word
 from generation.notation import NAMES
-from generation.sources import samples
 from generation.sources.base import SearchHit, SourceError
 from generation.vision import recipe, transfer
 from generation.vision.encoder import Encoder, untrained_encoder
@@ -621,45 +618,3 @@ def test_a_style_or_a_word_is_needed_and_not_both(folder: Path) -> None:
         call_command("stylize", *some)
     with pytest.raises(CommandError, match="not allowed with"):
         call_command("stylize", *some, "--style", "s.png", "--word", "石")
-
-
-# --- the contact sheets of docs/ ----------------------------------------------------------------
-
-
-@pytest.fixture
-def sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sample content with an object in a box, and photographs for every word."""
-    content = samples.SampleContent("plain", "", "", (0, 0, 1, 1), "", object_box=BOX)
-    monkeypatch.setattr(samples, "CONTENTS", (content,))
-    monkeypatch.setattr(samples, "read_content", lambda *_: pictures.encode_png(scene()[0]))
-    members = [Image.open(io.BytesIO(grain(n, (150, 100, 70)))).convert("RGB") for n in (1, 2)]
-    monkeypatch.setattr(contact_sheet, "_members", lambda _word: members)
-
-
-@pytest.mark.usefixtures("network", "sample")
-def test_two_contact_sheets_in_one_command(folder: Path) -> None:
-    ways = ["fast", "color: match", "region: foreground", "… and background", "moments"]
-    call_command(
-        "contact_sheet",
-        out=folder / "images",
-        words=["石", "布製"],
-        ways=ways,
-        contents=1,
-        size=32,
-        evaluations=1,
-    )
-    written = sorted(path.name for path in (folder / "images").iterdir())
-    assert written == ["reconstructions.jpg", "ways.jpg"]
-    cell = contact_sheet.SHOWN + pictures.GAP
-    with Image.open(folder / "images" / "ways.jpg") as page:
-        assert page.width > (1 + len(ways)) * cell
-        assert page.height == pictures.LABEL + 2 * cell
-    with Image.open(folder / "images" / "reconstructions.jpg") as page:
-        assert page.width > 5 * cell
-        assert page.height == pictures.LABEL + 2 * cell
-
-
-@pytest.mark.usefixtures("network", "sample")
-def test_a_folder_that_is_a_file_is_refused_before_the_work(folder: Path) -> None:
-    with pytest.raises(CommandError, match=r"page\.png is not a folder"):
-        call_command("contact_sheet", out=folder / "page.png")

@@ -5,6 +5,7 @@ reconstructions from every style layer.
 """
 
 import io
+import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from PIL import Image
 
-from generation.progress import Display
+from generation.progress import INTERRUPTED, Display
 
 MEMBERS = 8
 #: Side of a picture on a sheet, in pixels; they are made larger.
@@ -55,7 +56,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--out", type=Path, required=True, help="a folder")
-        parser.add_argument("--words", nargs="+", default=["木製", "石", "布製"])
+        parser.add_argument("--words", nargs="+", default=["石", "布製"])
         parser.add_argument("--contents", type=int, default=2, help="how many sample contents")
         parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
         parser.add_argument("--size", type=int, help="side in pixels, instead of the presets'")
@@ -75,8 +76,11 @@ class Command(BaseCommand):
             pictures.check_out(out / "ways.png")
             _write(_ways(options, display.show), out / "ways.jpg")
             _write(_reconstructions(options, display.show), out / "reconstructions.jpg")
-        except (VisionError, SourceError, PackageError, pictures.FileProblem) as error:
+        except (VisionError, SourceError, PackageError, pictures.FileProblem, OSError) as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+            sys.exit(INTERRUPTED)
         finally:
             display.end()
         self.stdout.write(f"Written: {out / 'ways.jpg'}, {out / 'reconstructions.jpg'}")
@@ -128,38 +132,44 @@ def _ways(options: dict[str, Any], say: Callable[[str], None]) -> Image.Image:
     if budget is not None:
         own["texture_evaluations"] = budget
     fast = replace(get_preset("fast"), encoder=settings.ENCODER, **own)
-    network = features.encoder(fast.encoder, fast.pooling)
     words = options["words"]
-    # One texture a word, shared by all that start from it.
-    styles = {word: pictures.styling(network, _members(word), fast, 1, say) for word in words}
+    members = {word: _members(word) for word in words}
+    # One texture a word and statistic, shared by all that start from it.
+    made_of: dict[tuple[str, str], Styling] = {}
+
+    def style_of(word: str, params: Any) -> Styling:
+        if params.initial != "texture":
+            return Styling(members[word])
+        key = word, params.statistic
+        if key not in made_of:
+            network = features.encoder(params.encoder, params.pooling)
+            made_of[key] = pictures.styling(network, members[word], params, 1, say)
+        return made_of[key]
+
+    contents = _contents(options["contents"])
     rows, names = [], []
     for n, word in enumerate(words):
-        behind = styles[words[(n + 1) % len(words)]]
-        for content, image, mask in _contents(options["contents"]):
-            row = [styles[word].texture or styles[word].photographs[0]]
+        behind = words[(n + 1) % len(words)]
+        for content, image, mask in contents:
+            row = [style_of(word, fast).texture or members[word][0]]
             for name in options["ways"]:
                 say(f"{word} × {content.name}: {name}")
                 way = WAYS[name]
                 params = replace(
                     get_preset(way.preset), **{"encoder": fast.encoder, **way.changes, **own}
                 )
-
-                def given(style: Styling, params: Any = params) -> Styling:
-                    same = all(
-                        getattr(params, field) == getattr(fast, field)
-                        for field in ("statistic", "pooling", "style_layers", "size")
-                    )
-                    return style if same else replace(style, representation=None)
-
+                if way.region != "whole" and mask is None:
+                    row.append(Image.new("RGB", image.size, pictures.PAPER))
+                    continue
                 network = features.encoder(params.encoder, params.pooling)
                 made = stylize(
                     network,
                     image,
-                    given(styles[word]),
+                    style_of(word, params),
                     params,
                     seed=1,
                     mask=mask if way.region != "whole" else None,
-                    background=given(behind) if mask and way.region == "background" else None,
+                    background=style_of(behind, params) if way.region == "background" else None,
                     precision=features.precision(network),
                 )
                 row.append(made.image)
@@ -177,6 +187,7 @@ def _reconstructions(options: dict[str, Any], say: Callable[[str], None]) -> Ima
     ((_content, image, _mask),) = _contents(1)
     layers = network.spec.style_layers
     own = {name: options[name] for name in ("size", "evaluations") if options[name] is not None}
+    own.setdefault("evaluations", 100)
     rows = []
     for of in KINDS:
         row = []

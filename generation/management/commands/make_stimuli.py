@@ -8,10 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, no_translatio
 
 from generation import jobs
 from generation.models import State, StimulusSet
-from generation.progress import Display, follow, line, measure
-
-# What a shell gives for a program that Ctrl-C has ended.
-INTERRUPTED = 130
+from generation.progress import INTERRUPTED, Display, follow, line, measure
 
 
 class Command(BaseCommand):

@@ -8,10 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
-from generation.progress import Display
-
-# What a shell gives for a program that Ctrl-C has ended.
-INTERRUPTED = 130
+from generation.progress import INTERRUPTED, Display
 
 
 class Command(BaseCommand):
@@ -52,7 +49,6 @@ class Command(BaseCommand):
 
     def _make(self, display: Display, options: dict[str, Any]) -> None:
         from generation import features, pictures
-        from generation.vision.devices import computing
         from generation.vision.reconstruct import KINDS, reconstruct
 
         pictures.check_out(options["out"])
@@ -60,19 +56,18 @@ class Command(BaseCommand):
         encoder = features.encoder(options["encoder"], options["pooling"])
 
         def one(of: str, layer: str) -> Any:
-            with computing(encoder.device):
-                return reconstruct(
-                    encoder,
-                    image,
-                    of=of,
-                    layer=layer,
-                    size=options["size"],
-                    evaluations=options["evaluations"],
-                    seed=options["seed"],
-                    on_step=lambda n, total, losses: display.show(
-                        f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
-                    ),
-                )
+            return reconstruct(
+                encoder,
+                image,
+                of=of,
+                layer=layer,
+                size=options["size"],
+                evaluations=options["evaluations"],
+                seed=options["seed"],
+                on_step=lambda n, total, losses: display.show(
+                    f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
+                ),
+            )
 
         if options["layer"] == "all":
             layers = encoder.spec.style_layers

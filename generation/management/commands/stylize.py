@@ -11,10 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, no_translatio
 from django.db import IntegrityError, OperationalError, ProgrammingError
 
 from generation.notation import NAMES, overrides
-from generation.progress import Display
-
-# What a shell gives for a program that Ctrl-C has ended.
-INTERRUPTED = 130
+from generation.progress import INTERRUPTED, Display
 
 
 class Command(BaseCommand):
@@ -101,11 +98,12 @@ class Command(BaseCommand):
         content = pictures.read(options["content"])
         behind = [pictures.read(path) for path in options["background_style"] or ()]
         mask = _mask(options, content, display)
+        encoder = features.encoder(params.encoder, params.pooling)
+        precision = features.precision(encoder)
         if options["style"] is None:
             photographs = self._photographs(options["word"].strip(), params.encoder, display)
         else:
             photographs = [pictures.read(path) for path in options["style"]]
-        encoder = features.encoder(params.encoder, params.pooling)
         seed = options["seed"]
         styling = pictures.styling(encoder, photographs, params, seed, display.show)
         background = None
@@ -119,7 +117,7 @@ class Command(BaseCommand):
             seed=seed,
             mask=mask,
             background=background,
-            precision=features.precision(encoder),
+            precision=precision,
             on_step=lambda n, total, losses: display.show(
                 f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
             ),

@@ -17,7 +17,7 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:
     divides by M² later, which is the same (see `style.gatys_style_loss`).
 
     With weights it is the guided Gram matrix of Gatys et al., "Controlling Perceptual Factors in
-    Neural Style Transfer", CVPR 2017, eq. 3: activations times a guidance channel T with
+    Neural Style Transfer", CVPR 2017: activations times a guidance channel T with
     Σ T_k² = 1; here the weights are T², scaled to sum to 1. Equal weights give the plain one.
 
     Args:

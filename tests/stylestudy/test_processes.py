@@ -46,7 +46,11 @@ def test_a_child_ends_with_a_parent_that_was_killed_outright() -> None:
     with parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        assert Path(f"/proc/{child}").exists()
+        # setpriv asks for the signal and then becomes the command: only from then on it holds.
+        end = time.monotonic() + 60
+        while not Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"sleep"):
+            assert time.monotonic() < end
+            time.sleep(0.01)
         parent.kill()
     try:
         assert gone(child)

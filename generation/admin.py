@@ -387,7 +387,19 @@ class RecipeAdmin(PictureAdmin):
                 ],
             },
         ),
-        (_("clusters and chance"), {"fields": ["clusters", "cluster_choice", "apart", "seed"]}),
+        (
+            _("clusters and chance"),
+            {
+                "fields": [
+                    "clusters",
+                    "cluster_choice",
+                    "cluster_weights",
+                    "members",
+                    "apart",
+                    "seed",
+                ]
+            },
+        ),
         (_("what the recipe finally is"), {"fields": ["finally_is"]}),
     ]
 

@@ -18,7 +18,7 @@ from PIL import Image
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
 
 from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image
-from generation.models import ContentImage, MaskKind, SourceImage, State, Word
+from generation.models import ContentImage, MaskKind, SourceImage, Word
 from generation.thumbs import thumb
 
 ACCEPT = "image/jpeg,image/png,image/webp"
@@ -224,9 +224,8 @@ class ContentMaskForm(forms.ModelForm):
         cleaned = super().clean() or {}
         upload, by_network = cleaned.get("new_mask"), bool(cleaned.get("by_network"))
         others = (upload is not None) + by_network
-        # What stands there from the last time is not asked for again, unless it failed.
-        again = not others and self.newest is not None and self.newest.state == State.FAILED
-        drawn = again or any(side in self.changed_data for side in SIDES)
+        # What stands there from the last time is not asked for again.
+        drawn = any(side in self.changed_data for side in SIDES)
         box = self._box(cleaned) if drawn and not self.errors else None
         if others + (box is not None) > 1:
             raise ValidationError(

@@ -176,7 +176,8 @@ def _plan_word(stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], wor
             background = _represented(recipe.background, recipe, of_recipe, single_content=single)
             ready = clustering is not None and background is not None
         if ready:
-            _pin_masks(stimulus_set, of_recipe, recipe)
+            if recipe.needs_mask:
+                _pin_masks(stimulus_set, of_recipe)
             of_recipe.update(
                 clustering=clustering,
                 background_clustering=background,
@@ -185,17 +186,13 @@ def _plan_word(stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], wor
             )
 
 
-def _pin_masks(
-    stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage], recipe: Recipe
-) -> None:
+def _pin_masks(stimulus_set: StimulusSet, pictures: QuerySet[StylizedImage]) -> None:
     """Give pictures their content's mask: that of the set's others, also if a new one came meanwhile.
 
-    Else words could not be compared.
+    Else words, and recipes, could not be compared.
     """
-    if not recipe.needs_mask:
-        return
     for content in ContentImage.objects.filter(pk__in=pictures.values("content")):
-        others = stimulus_set.wanted().filter(recipe=recipe, content=content)
+        others = stimulus_set.wanted().filter(content=content)
         begun = others.exclude(mask=None).order_by("pk").first()
         mask = content.mask if begun is None else begun.mask
         pictures.filter(content=content).update(mask=mask)

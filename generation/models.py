@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -18,9 +19,9 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from generation.notation import NAMES, overrides
+from generation.notation import NAMES, overrides, parse_weights
 from generation.vision.errors import BadParams
-from generation.vision.recipe import TransferParams, get_preset
+from generation.vision.recipe import PRESETS, TransferParams, get_preset, preset_encoder
 
 ENCODERS = [("vgg16-hed", "VGG-16 (HED)"), ("vgg19", "VGG-19 (ImageNet)")]
 SOURCES = [("samples", _("sample photographs of the demo"))]
@@ -478,6 +479,11 @@ class Optimizer(models.TextChoices):
     ADAM = "adam", _("Adam")
 
 
+class Members(models.TextChoices):
+    ALL = "all", _("all its photographs")
+    MEDOID = "medoid", _("its medoid: the one photograph that is most like the others")
+
+
 class ClusterChoice(models.TextChoices):
     BEST = "best", _("large and cohesive")
     LARGEST = "largest", _("largest")
@@ -496,7 +502,14 @@ class Recipe(models.Model):
         _("preset"), max_length=20, choices=Preset.choices, default=Preset.FAST
     )
     encoder = models.CharField(
-        _("encoder"), max_length=20, choices=ENCODERS, default=default_encoder
+        _("encoder"),
+        max_length=20,
+        choices=ENCODERS,
+        blank=True,
+        help_text=_(
+            "As the preset has it: VGG-19 for what is done as published, else the one of this "
+            "installation (STYLESTUDY_ENCODER)."
+        ),
     )
     initial = models.CharField(
         _("initial image"),
@@ -653,6 +666,21 @@ class Recipe(models.Model):
         choices=ClusterChoice.choices,
         default=ClusterChoice.BEST,
     )
+    cluster_weights = models.CharField(
+        _("weights of the clusters"),
+        max_length=60,
+        blank=True,
+        help_text=_(
+            "Where they are blended, how much each counts, the first one first: “3 2 1”. Empty: by how "
+            "many photographs they have."
+        ),
+    )
+    members = models.CharField(
+        _("a cluster's style is that of"),
+        max_length=10,
+        choices=Members.choices,
+        default=Members.ALL,
+    )
     apart = models.BooleanField(
         _("clusters apart"),
         default=False,
@@ -679,6 +707,10 @@ class Recipe(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._choose_encoder()
+        super().save(*args, **kwargs)
 
     @property
     def in_use(self) -> bool:
@@ -718,16 +750,53 @@ class Recipe(models.Model):
         params.check_encoder()
         return params
 
+    def _choose_encoder(self) -> None:
+        """Once and for all: what the installation's setting will be later is nothing to a recipe."""
+        if not self.encoder and self.preset in PRESETS:
+            self.encoder = preset_encoder(self.preset, default_encoder())
+
+    def shares(self, sizes: Sequence[int]) -> tuple[float, ...]:
+        """How much each of blended clusters counts, in their order; the sum is 1.
+
+        Args:
+            sizes: their numbers of photographs, which count where the recipe names no weights.
+        """
+        weights = parse_weights(self.cluster_weights)[: len(sizes)] or tuple(map(float, sizes))
+        total = sum(weights)
+        return tuple(weight / total for weight in weights)
+
     def clean(self) -> None:
-        if self.apart and self.cluster_choice == ClusterChoice.NEAREST:
-            raise ValidationError(
-                {"apart": _("Of one nearest cluster there is nothing to keep apart.")}
-            )
+        self._choose_encoder()
+        self._check_clusters()
         if problems := self._problems():
             raise ValidationError(problems)
         if self.in_use:
             raise ValidationError(
                 _("Pictures were made with this recipe, so it stays as it is. Add a new recipe.")
+            )
+
+    def _check_clusters(self) -> None:
+        nearest = self.cluster_choice == ClusterChoice.NEAREST
+        if self.apart and nearest:
+            raise ValidationError(
+                {"apart": _("Of one nearest cluster there is nothing to keep apart.")}
+            )
+        try:
+            weights = parse_weights(self.cluster_weights)
+        except BadParams as error:
+            raise ValidationError({"cluster_weights": error.detail}) from error
+        if weights and (self.apart or nearest):
+            raise ValidationError(
+                {"cluster_weights": _("Only clusters that are blended have weights.")}
+            )
+        if weights and len(weights) != self.clusters:
+            raise ValidationError(
+                {
+                    "cluster_weights": _(
+                        "Expected a weight for each of %(n)d clusters, got %(got)d."
+                    )
+                    % {"n": self.clusters, "got": len(weights)}
+                }
             )
 
     def _problems(self) -> dict[str, str]:
@@ -800,10 +869,10 @@ class StimulusSet(models.Model):
     def as_single_content(self, recipe: Recipe) -> bool:
         """Whether pictures of the recipe are made as of one content (see `Recipe.transfer_params`).
 
-        As it was begun, also when contents were added since: pictures of one recipe in a set start
-        in the same way, so that contents can be compared.
+        As it was begun, also when contents were exchanged since: pictures of one recipe in a set
+        start in the same way, so that contents can be compared.
         """
-        begun = self.wanted().filter(recipe=recipe, clustering__isnull=False).order_by("-pk")
+        begun = self.pictures.filter(recipe=recipe, clustering__isnull=False).order_by("pk")
         first = begun.values_list("single_content", flat=True).first()
         return self.contents.count() == 1 if first is None else first
 

@@ -1,4 +1,4 @@
-"""What people type for a recipe, in the admin and on the command line: layers, sizes, overrides."""
+"""What people type for a recipe, in the admin and on the command line: layers, sizes, weights."""
 
 import re
 import unicodedata
@@ -14,7 +14,8 @@ from generation.vision.recipe import TransferParams
 #: What may be given beside a preset; the weights of the style layers go with their names.
 NAMES = tuple(field.name for field in fields(TransferParams) if field.name != "style_weights")
 
-_LAYER = re.compile(r"(\w+)(?:\*(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}))?")
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}"
+_LAYER = re.compile(rf"(\w+)(?:\*({_NUMBER}))?")
 _STEP = re.compile(r"(\d{1,6}):(\d{1,6})")
 
 
@@ -70,8 +71,32 @@ def parse_layers(text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 def format_layers(layers: tuple[str, ...], weights: tuple[float, ...]) -> str:
-    """Layers with their weights to four digits, as `parse_layers` reads them."""
-    return " ".join(f"{layer}*{weight:.4g}" for layer, weight in zip(layers, weights, strict=True))
+    """Layers with their weights to about four digits, as `parse_layers` reads them."""
+    return " ".join(
+        f"{layer}*{_short(weight)}" for layer, weight in zip(layers, weights, strict=True)
+    )
+
+
+def _short(weight: float) -> str:
+    """Four digits, without an exponent."""
+    digits = 4 if weight >= 1e-3 else 9
+    return f"{weight:.{digits}f}".rstrip("0").rstrip(".") or "0"
+
+
+def parse_weights(text: str) -> tuple[float, ...]:
+    """Relative weights from ``3 2 1``; none from an empty text.
+
+    Raises:
+        BadParams: a part is no number, or is 0.
+    """
+    parts = _parts(text, "*")
+    for part in parts:
+        if not re.fullmatch(_NUMBER, part) or not float(part):
+            raise BadParams(
+                _("Expected numbers above 0, as in “3 2 1”, got “%(part)s”.") % {"part": part},
+                field="cluster_weights",
+            )
+    return tuple(float(part) for part in parts)
 
 
 def parse_schedule(text: str) -> tuple[tuple[int, int], ...]:

@@ -411,6 +411,8 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
                 **params.to_dict(),
                 "preset": recipe.preset,
                 "clusters": [g.rank for g in groups],
+                "cluster_shares": list(recipe.shares([g.size for g in groups])),
+                "members": recipe.members,
                 **region,
                 "precision": result.precision,
             },

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from generation.models import (
     Clustering,
     ContentImage,
     Mask,
+    Members,
     Recipe,
+    SourceImage,
     Style,
     StyleCluster,
     StylizedImage,
@@ -181,16 +184,52 @@ def mask_for(
 # --- representation and texture -----------------------------------------------------------------
 
 
-def style_of(groups: Sequence[StyleCluster], params: TransferParams) -> StyleRepresentation:
-    """The stored representation of groups, computed if it is not there or cannot be read.
+@dataclass(frozen=True)
+class Source:
+    """What a style is made of: the photographs of each cluster, and how much each cluster counts.
+
+    Attributes:
+        clusters: at least one, each of at least one photograph.
+        shares: one a cluster; their sum is 1.
+    """
+
+    clusters: tuple[tuple[SourceImage, ...], ...]
+    shares: tuple[float, ...]
+
+    @property
+    def photographs(self) -> list[SourceImage]:
+        return [image for images in self.clusters for image in images]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """One a photograph: a cluster's share is divided among its photographs."""
+        return tuple(
+            share / len(images)
+            for images, share in zip(self.clusters, self.shares, strict=True)
+            for _image in images
+        )
+
+
+def source_of(recipe: Recipe, groups: Sequence[StyleCluster]) -> Source:
+    """The photographs that the recipe takes the style of these groups from."""
+    clusters = []
+    for group in groups:
+        members = group.members.select_related("image")
+        if recipe.members == Members.MEDOID:
+            members = members.filter(is_medoid=True)
+        clusters.append(tuple(member.image for member in members))
+    return Source(tuple(clusters), recipe.shares([group.size for group in groups]))
+
+
+def style_of(source: Source, params: TransferParams) -> StyleRepresentation:
+    """The stored representation of photographs, computed if it is not there or cannot be read.
 
     Clusters are immutable, so the file is named by what it was made of.
 
     Raises:
         DamagedPhotograph: a member cannot be read.
     """
-    members = [list(group.members.select_related("image")) for group in groups]
-    path = _path(params, [[member.image.sha256 for member in group] for group in members])
+    path = _path(params, source)
     kept = features.stored(path, StyleRepresentation.from_arrays)
     if kept is not None:
         return kept
@@ -198,45 +237,43 @@ def style_of(groups: Sequence[StyleCluster], params: TransferParams) -> StyleRep
     parts = [
         represent(
             network,
-            [features.open_photograph(member.image) for member in group],
+            [features.open_photograph(image) for image in images],
             params.style_layers,
             size=params.size,
             statistic=params.statistic,
         )
-        for group in members
+        for images in source.clusters
     ]
-    style = blend(parts)
+    style = blend(parts, source.shares)
     features.store(path, style.to_arrays())
     return style
 
 
-def _path(params: TransferParams, members: list[list[str]]) -> Path:
+def _path(params: TransferParams, source: Source) -> Path:
     """Named by everything that the representation depends on."""
     made_of = {
         "pooling": params.pooling,
         "layers": params.style_layers,
         "size": params.size,
         "statistic": params.statistic,
-        "members": members,
+        "members": [[image.sha256 for image in images] for images in source.clusters],
+        "shares": source.shares,
     }
     digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     folder = Path(settings.FEATURES_ROOT) / params.encoder / f"styles-v{STYLE_FORMAT}"
     return folder / f"{digest}.npz"
 
 
-def photographs_of(groups: Sequence[StyleCluster], size: int) -> tuple[Image.Image, ...]:
-    """The members as squares of the picture's size; kept for the next content."""
-    return _photographs(tuple(group.pk for group in groups), size)
+def photographs_of(source: Source, size: int) -> tuple[Image.Image, ...]:
+    """The photographs as squares of the picture's size; kept for the next content."""
+    return _photographs(tuple(image.pk for image in source.photographs), size)
 
 
 # Two: a picture may have a style in front and another behind.
 @lru_cache(maxsize=2)
-def _photographs(groups: tuple[int, ...], size: int) -> tuple[Image.Image, ...]:
-    return tuple(
-        center_square(features.open_photograph(member.image), size)
-        for group in StyleCluster.objects.filter(pk__in=groups)
-        for member in group.members.select_related("image")
-    )
+def _photographs(images: tuple[int, ...], size: int) -> tuple[Image.Image, ...]:
+    found = SourceImage.objects.in_bulk(images)
+    return tuple(center_square(features.open_photograph(found[pk]), size) for pk in images)
 
 
 def style_row(
@@ -268,14 +305,16 @@ def style_row(
     needs_texture = params.initial == "texture"
     if row is not None and not (needs_texture and not _there(row)):
         return row
-    style = style_of(groups, params)
+    source = source_of(recipe, groups)
+    style = style_of(source, params)
     values: dict[str, Any] = {"members": style.members, "dispersion": dict(style.dispersion)}
     if needs_texture:
         texture = synthesize(
             features.encoder(params.encoder, params.pooling),
             style,
-            photographs_of(groups, params.size),
+            photographs_of(source, params.size),
             params,
+            photograph_weights=source.weights,
             seed=_texture_seed(recipe, clustering, ranks),
             on_step=lambda done, _total, _losses: on_step(done) if on_step is not None else None,
         )
@@ -317,8 +356,10 @@ def styling(
     if params.initial == "texture":
         with row.file.open("rb") as stream:
             texture = read_image(stream.read()).image
+    source = source_of(recipe, groups)
     return Styling(
-        photographs_of(groups, params.size),
-        representation=style_of(groups, params),
+        photographs_of(source, params.size),
+        weights=source.weights,
+        representation=style_of(source, params),
         texture=texture,
     )

@@ -176,11 +176,13 @@ class Preset:
         reason: in English; translated by whoever shows it.
         single_content: name of the preset that takes its place where a word is given to one content
             photograph only; empty: none does.
+        own_encoder: whether its encoder is part of a published method; else any will do.
     """
 
     params: TransferParams
     reason: str
     single_content: str = ""
+    own_encoder: bool = False
 
 
 _FAST = TransferParams(initial="texture", sigma=3.0, evaluations=20)
@@ -225,6 +227,7 @@ PRESETS: dict[str, Preset] = {
             "differs: their VGG-19 was rescaled to a mean activation of 1, torchvision's is not, so "
             "the ratio of the weights is not the same number; the budget counts evaluations."
         ),
+        own_encoder=True,
     ),
     "matsuo-yanai": Preset(
         replace(_PUBLISHED, initial="content", evaluations=300),
@@ -233,6 +236,7 @@ PRESETS: dict[str, Preset] = {
             "conv4_2 for content, three clusters a word. Guesses: average pooling, the ratio of "
             "weights, the start from the content, the number of evaluations."
         ),
+        own_encoder=True,
     ),
 }
 
@@ -247,11 +251,25 @@ def get_preset(name: str, *, single_content: bool = False) -> TransferParams:
     Raises:
         BadParams: there is none of that name.
     """
+    preset = _preset(name)
+    if single_content and preset.single_content:
+        return PRESETS[preset.single_content].params
+    return preset.params
+
+
+def preset_encoder(name: str, default: str) -> str:
+    """The encoder of a preset: its own where that is part of a published method, else ``default``.
+
+    Raises:
+        BadParams: there is no preset of that name.
+    """
+    preset = _preset(name)
+    return preset.params.encoder if preset.own_encoder else default
+
+
+def _preset(name: str) -> Preset:
     if name not in PRESETS:
         raise BadParams(
             f"Expected a preset among {', '.join(PRESETS)}, got {name!r}.", field="preset"
         )
-    preset = PRESETS[name]
-    if single_content and preset.single_content:
-        return PRESETS[preset.single_content].params
-    return preset.params
+    return PRESETS[name]

@@ -203,8 +203,10 @@ def test_a_box_is_asked_for_once(admin_client: Client, content: ContentImage) ->
     page = reverse("admin:generation_contentimage_change", args=[content.pk])
     text = admin_client.get(page).content.decode()
     assert "No &lt;object&gt;." in text
-    save_content(admin_client, content, **box)
-    assert Mask.objects.count() == 2, "what failed is tried again"
+    save_content(admin_client, content, **box, credit="somebody else")
+    assert Mask.objects.count() == 1, "the same box would fail again"
+    save_content(admin_client, content, **{**box, "right": 79})
+    assert Mask.objects.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -396,6 +398,7 @@ RECIPE = {
     "region": "whole",
     "clusters": 3,
     "cluster_choice": "best",
+    "members": "all",
     "seed": 1,
 }
 
@@ -405,7 +408,7 @@ def test_the_choice_of_a_preset_shows_its_reason(admin_client: Client) -> None:
     for preset in PRESETS.values():
         assert escape(preset.reason) in text
     assert "what the recipe finally is" not in text.lower()
-    assert text.count("as the preset has it</option>") == 6, "instead of dashes"
+    assert text.count("as the preset has it</option>") == 7, "instead of dashes"
 
 
 def test_a_recipe_is_saved_and_shown_whole(admin_client: Client) -> None:

@@ -259,6 +259,15 @@ def test_pictures_of_a_set_share_a_mask_also_if_a_new_one_comes_meanwhile() -> N
     assert [picture.mask for picture in pictures] == masks * 2
     digests = [picture.params["mask"]["sha256"] for picture in pictures]
     assert digests == [mask.sha256 for mask in masks] * 2
+    # Nor would recipes of one set be comparable.
+    first = stimulus_set.recipes.get()
+    second = Recipe.objects.create(
+        name="second", preset=first.preset, size=64, evaluations=1, region="foreground"
+    )
+    stimulus_set.recipes.add(second)
+    call_command("make_stimuli", "grouped", "--inline")
+    added = stimulus_set.pictures.filter(recipe=second).order_by("word", "content")
+    assert [picture.mask for picture in added] == masks * 2
 
 
 def test_a_set_made_in_this_process_makes_its_masks() -> None:

@@ -11,6 +11,7 @@ from generation.notation import (
     overrides,
     parse_layers,
     parse_schedule,
+    parse_weights,
 )
 from generation.vision.errors import BadParams
 from generation.vision.recipe import TransferParams
@@ -102,6 +103,23 @@ def test_what_is_written_can_be_read() -> None:
     text = format_layers(("conv1_1", "conv2_1"), (2 / 3, 1 / 3))
     assert text == "conv1_1*0.6667 conv2_1*0.3333"
     assert parse_layers(text)[1] == pytest.approx((2 / 3, 1 / 3), abs=1e-4)
+    small = format_layers(("conv1_1", "conv2_1"), (0.9999, 0.0000999))
+    assert small == "conv1_1*0.9999 conv2_1*0.0000999"
+    assert parse_layers(small)[1] == pytest.approx((0.9999, 0.0000999), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"), [("3 2 1", (3, 2, 1)), ("３、.5", (3, 0.5)), ("", ()), (" ", ())]
+)
+def test_weights(text: str, weights: tuple[float, ...]) -> None:
+    assert parse_weights(text) == weights
+
+
+@pytest.mark.parametrize("text", ["x", "0", "1 -2", "1 1e3", "nan"])
+def test_weights_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(BadParams, match="numbers above 0") as refused:
+        parse_weights(text)
+    assert refused.value.field == "cluster_weights"
 
 
 def test_overrides_are_parameters_and_none_leaves_the_preset() -> None:

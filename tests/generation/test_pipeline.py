@@ -134,13 +134,14 @@ def test_a_photograph_damaged_after_grouping_can_be_left_out() -> None:
 def test_the_style_is_made_once_and_again_when_its_file_is_cut() -> None:
     stimulus_set = small_set()
     call_command("make_stimuli", "small", "--inline")
-    params = stimulus_set.recipes.get().transfer_params()
-    groups = list(Clustering.objects.get().clusters.filter(chosen=True))
+    recipe = stimulus_set.recipes.get()
+    params = recipe.transfer_params()
+    source = styles.source_of(recipe, list(Clustering.objects.get().clusters.filter(chosen=True)))
     (path,) = features.settings.FEATURES_ROOT.glob("*/styles-v*/*.npz")
     whole = path.read_bytes()
-    first = styles.style_of(groups, params)
+    first = styles.style_of(source, params)
     path.write_bytes(whole[: len(whole) // 2])
-    again = styles.style_of(groups, params)
+    again = styles.style_of(source, params)
     assert all((again.targets[layer] == first.targets[layer]).all() for layer in first.layers)
     assert path.read_bytes() == whole
     assert "dispersion" in Job.objects.get(kind="represent").note

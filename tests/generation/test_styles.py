@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
@@ -21,6 +22,7 @@ from generation.models import (
 )
 from generation.sources.samples import SampleSource
 from generation.vision import recipe as engine
+from generation.vision.recipe import TransferParams
 from generation.vision.specs import POOLINGS, SPECS
 from generation.vision.statistics import STATISTICS
 from tests.factories import StimulusSetFactory
@@ -227,6 +229,76 @@ def test_clusters_kept_apart_are_variants() -> None:
         styles.groups_for(Clustering.objects.get(), recipe, 3, content)
 
 
+def test_clusters_blend_by_size_or_by_the_recipe_s_weights() -> None:
+    _set, clustering = grouped_set((3, 5))
+    groups = list(clustering.clusters.all())
+    by_size = styles.source_of(Recipe(), groups)
+    assert by_size.shares == (3 / 8, 5 / 8)
+    assert by_size.weights == pytest.approx([1 / 8] * 8)
+    weighted = styles.source_of(Recipe(cluster_weights="3 1"), groups)
+    assert weighted.shares == (0.75, 0.25)
+    assert weighted.weights == pytest.approx([0.25] * 3 + [0.05] * 5)
+    # A word with fewer clusters than the recipe allows.
+    assert styles.source_of(Recipe(cluster_weights="3 2 1"), groups).shares == (0.6, 0.4)
+    params = TransferParams(size=64)
+    style = styles.style_of(weighted, params)
+    each = [styles.style_of(styles.source_of(Recipe(), [group]), params) for group in groups]
+    for layer in style.layers:
+        expected = 0.75 * each[0].targets[layer] + 0.25 * each[1].targets[layer]
+        np.testing.assert_allclose(style.targets[layer], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_medoid_alone_may_be_the_style() -> None:
+    stimulus_set, clustering = grouped_set((3, 4), members="medoid")
+    for cluster in clustering.clusters.all():
+        medoid = cluster.members.all()[1]
+        medoid.is_medoid = True
+        medoid.save()
+    call_command("make_stimuli", "grouped", "--inline")
+    medoids = SourceImage.objects.filter(memberships__is_medoid=True)
+    recipe = stimulus_set.recipes.get()
+    source = styles.source_of(recipe, list(clustering.clusters.all()))
+    assert source.photographs == list(medoids.order_by("memberships__cluster__rank"))
+    assert source.shares == (3 / 7, 4 / 7), "a cluster counts by all of its photographs"
+    assert Style.objects.get().members == 2
+    made = stimulus_set.pictures.first().params
+    assert (made["members"], made["cluster_shares"]) == ("medoid", [3 / 7, 4 / 7])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cluster_weights": "3 x"}, "got “x”"),
+        ({"cluster_weights": "3 0 1"}, "got “0”"),
+        ({"cluster_weights": "3 1"}, "for each of 3 clusters, got 2"),
+        (
+            {"cluster_weights": "3 1", "clusters": 2, "apart": True},
+            "Only clusters that are blended",
+        ),
+        (
+            {"cluster_weights": "1", "clusters": 1, "cluster_choice": "nearest-content"},
+            "Only clusters that are blended",
+        ),
+    ],
+)
+def test_weights_of_clusters_that_do_not_fit(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as refused:
+        Recipe(name="x", **values).full_clean()
+    assert set(refused.value.message_dict) == {"cluster_weights"}
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [("fast", "vgg16-hed"), ("gatys2015", "vgg19"), ("matsuo-yanai", "vgg19")],
+)
+def test_a_published_method_has_its_own_encoder(preset: str, expected: str) -> None:
+    recipe = Recipe.objects.create(name="x", preset=preset)
+    assert recipe.encoder == expected
+    assert recipe.transfer_params().encoder == expected
+    other = Recipe.objects.create(name="y", preset=preset, encoder="vgg16-hed")
+    assert other.encoder == "vgg16-hed"
+
+
 def test_one_nearest_cluster_cannot_be_kept_apart() -> None:
     with pytest.raises(ValidationError, match="nothing to keep apart"):
         Recipe(name="x", apart=True, cluster_choice="nearest-content").full_clean()
@@ -289,13 +361,15 @@ def test_a_set_that_began_with_several_contents_keeps_its_textures() -> None:
     assert stimulus_set.as_single_content(recipe) is False
 
 
-def test_contents_exchanged_before_anything_of_them_is_made_count_anew() -> None:
+def test_contents_that_were_exchanged_start_as_those_before() -> None:
     stimulus_set = fast_set(1)
     call_command("make_stimuli", "grouped", "--inline")
-    others = ContentImage.objects.exclude(pk__in=stimulus_set.contents.all())
+    before = list(stimulus_set.contents.all())
     more = ContentImage.objects.create(name="c9", **photograph(909, (90, 90, 90)))
-    stimulus_set.contents.set([*others, more])
-    assert stimulus_set.as_single_content(stimulus_set.recipes.get()) is False
+    stimulus_set.contents.set([*ContentImage.objects.exclude(pk__in=[c.pk for c in before])])
+    assert more in stimulus_set.contents.all()
+    # Else they could not be compared with those before, which may come back.
+    assert stimulus_set.as_single_content(stimulus_set.recipes.get()) is True
 
 
 def test_a_style_made_without_a_texture_gets_one_when_another_set_needs_it() -> None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from generation.imagefile import ImageRefused, encode_png, read_image
 from generation.storage import write_atomically
 from generation.vision.encoder import Encoder
+from generation.vision.errors import VisionError
 from generation.vision.recipe import TransferParams
 from generation.vision.style import represent
 from generation.vision.texture import synthesize
@@ -19,7 +20,7 @@ INK, PAPER = (31, 41, 51), (255, 255, 255)
 LABEL, GAP = 22, 6
 
 
-class FileProblem(Exception):
+class FileProblem(VisionError):
     """A picture file that cannot be read or written."""
 
 

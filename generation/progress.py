@@ -112,12 +112,13 @@ class Display:
         self._last, self._held, self._shown = text, "", now
 
     def end(self) -> None:
-        """Leave the line; elsewhere print how it ended, if that was held back."""
+        """Leave the line; elsewhere print how it ended, if that was held back. Twice is as once."""
         if self._stream.isatty():
             if self._last:
                 self._stream.write("\n")
         elif self._held:
             self._stream.write(self._held + "\n")
+        self._last = self._held = ""
         self._stream.flush()
 
 

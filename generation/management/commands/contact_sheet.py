@@ -5,7 +5,6 @@ reconstructions from every style layer.
 """
 
 import io
-import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, no_translations
+from django.core.management.base import BaseCommand, no_translations
 from PIL import Image
 
-from generation.progress import INTERRUPTED, Display
+from generation.management.terminal import at_work
+from generation.packages import PackageError
+from generation.sources.base import SourceError
 
 MEMBERS = 8
 #: Side of a picture on a sheet, in pixels; they are made larger.
@@ -65,24 +66,14 @@ class Command(BaseCommand):
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         from generation import pictures
-        from generation.packages import PackageError
-        from generation.sources.base import SourceError
-        from generation.vision.errors import VisionError
 
-        display = Display(self.stdout)
         out: Path = options["out"]
-        try:
+        stopped = "The sheet that was begun is not written."
+        with at_work(self.stdout, stopped, SourceError, PackageError, OSError) as display:
             # A folder that cannot be written is refused before minutes are spent.
             pictures.check_out(out / "ways.png")
             _write(_ways(options, display.show), out / "ways.jpg")
             _write(_reconstructions(options, display.show), out / "reconstructions.jpg")
-        except (VisionError, SourceError, PackageError, pictures.FileProblem, OSError) as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            self.stdout.write("\nStopped.")
-            sys.exit(INTERRUPTED)
-        finally:
-            display.end()
         self.stdout.write(f"Written: {out / 'ways.jpg'}, {out / 'reconstructions.jpg'}")
 
 

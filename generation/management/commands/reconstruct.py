@@ -1,14 +1,14 @@
 """`manage.py reconstruct`: what a layer of an encoder knows of a picture."""
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, no_translations
+from django.core.management.base import BaseCommand, no_translations
 
-from generation.progress import INTERRUPTED, Display
+from generation.management.terminal import at_work
+from generation.progress import Display
 
 
 class Command(BaseCommand):
@@ -32,19 +32,8 @@ class Command(BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        from generation import pictures
-        from generation.vision.errors import VisionError
-
-        display = Display(self.stdout)
-        try:
+        with at_work(self.stdout, "Nothing was written.") as display:
             self._make(display, options)
-        except (VisionError, pictures.FileProblem) as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            self.stdout.write("\nStopped. Nothing was written.")
-            sys.exit(INTERRUPTED)
-        finally:
-            display.end()
         self.stdout.write(f"Written: {options['out']}")
 
     def _make(self, display: Display, options: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """`manage.py stylize`: one picture, from files or from a word."""
 
-import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import IntegrityError, OperationalError, ProgrammingError
 
+from generation.management.terminal import at_work
 from generation.notation import NAMES, overrides
-from generation.progress import INTERRUPTED, Display
+from generation.progress import Display
 
 
 class Command(BaseCommand):
@@ -60,28 +62,8 @@ class Command(BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
-        from generation import inline, pictures
-        from generation.vision.errors import VisionError
-
-        display = Display(self.stdout)
-        try:
+        with at_work(self.stdout, "No picture was written.") as display:
             result = self._make(display, options)
-        except (VisionError, pictures.FileProblem, inline.StageFailed) as error:
-            raise CommandError(str(error)) from error
-        except IntegrityError as error:
-            raise CommandError(
-                "Another process has begun with the same word just now. Wait for it, then try again."
-            ) from error
-        except (OperationalError, ProgrammingError) as error:  # only --word has to do with it
-            raise CommandError(
-                f"The database with the words cannot be used: {str(error).strip()}\n"
-                "Run `manage.py migrate`, or name photographs by --style, which needs no database."
-            ) from error
-        except KeyboardInterrupt:
-            self.stdout.write("\nStopped. No picture was written.")
-            sys.exit(INTERRUPTED)
-        finally:
-            display.end()
         self.stdout.write(
             f"Written: {options['out']} (style loss {result.style_loss:.4f}, content loss "
             f"{result.content_loss:.4f}, correlation with a photograph at most "
@@ -101,7 +83,8 @@ class Command(BaseCommand):
         encoder = features.encoder(params.encoder, params.pooling)
         precision = features.precision(encoder)
         if options["style"] is None:
-            photographs = self._photographs(options["word"].strip(), params.encoder, display)
+            with _database():
+                photographs = self._photographs(options["word"].strip(), params.encoder, display)
         else:
             photographs = [pictures.read(path) for path in options["style"]]
         seed = options["seed"]
@@ -137,12 +120,12 @@ class Command(BaseCommand):
             clustering = inline.cluster(
                 word, encoder, lambda stage: display.show(f"{stage} {word}")
             )
-        except inline.StageFailed:
+        except inline.StageFailed as error:
             active = Job.objects.all().active().filter(word=word)
             if found is None and not word.images.exists() and not active.exists():
                 # A word of which there is nothing was a slip of the keyboard.
                 word.delete()
-            raise
+            raise CommandError(str(error)) from error
         groups = clustering.clusters.filter(chosen=True)
         return [
             open_photograph(member.image)
@@ -197,6 +180,26 @@ def _params(options: dict[str, Any]) -> Any:
     if options["seed"] < 0:
         raise BadParams(f"Expected a seed of at least 0, got {options['seed']}.")
     return params
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """What can be wrong with the rows of words, in a command that else needs none.
+
+    Raises:
+        CommandError: they cannot be used now.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise CommandError(
+            "Another process has begun with the same word just now. Wait for it, then try again."
+        ) from error
+    except (OperationalError, ProgrammingError) as error:
+        raise CommandError(
+            f"The database with the words cannot be used: {str(error).strip()}\n"
+            "Run `manage.py migrate`, or name photographs by --style, which needs no database."
+        ) from error
 
 
 def _mask(options: dict[str, Any], content: Any, display: Display) -> Any:

@@ -41,6 +41,11 @@ def check_out(path: Path) -> None:
     """Refuse a name that `write` could not write, before minutes are spent. Raises `FileProblem`."""
     if path.suffix.lower() != ".png":
         raise FileProblem(f"Expected a file to write whose name ends in .png, got {str(path)!r}.")
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place that `write_file` could not write to. Raises `FileProblem`."""
     if path.is_dir():
         raise FileProblem(f"Expected a file to write, but {path} is a folder. Choose another name.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
@@ -55,8 +60,13 @@ def check_out(path: Path) -> None:
 def write(image: Image.Image, path: Path) -> None:
     """A PNG file, in one step. Raises `FileProblem`."""
     check_out(path)
+    write_file(encode_png(image), path)
+
+
+def write_file(data: bytes, path: Path) -> None:
+    """A file of any kind, in one step. Raises `FileProblem`."""
     try:
-        write_atomically(path, encode_png(image))
+        write_atomically(path, data)
     except OSError as error:
         raise FileProblem(
             f"{path} cannot be written: {error.strerror or error}. Choose another place."

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from generation import pictures
+from generation import features, pictures
 from generation.imagefile import encode_png
 from generation.management.commands import contact_sheet
 from generation.sources import samples
@@ -76,6 +76,20 @@ def test_what_is_wrong_is_said_and_nothing_written(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no photographs of 鉄"):
         sheets(tmp_path / "images", "鉄")
     (tmp_path / "page.txt").touch()
-    with pytest.raises(CommandError, match=r"page\.txt is not a folder"):
+    with pytest.raises(CommandError, match=r"ways\.jpg cannot be .*page\.txt is not a folder"):
         sheets(tmp_path / "page.txt", "石")
     assert [path.name for path in tmp_path.iterdir()] == ["page.txt"]
+
+
+@pytest.mark.parametrize("name", contact_sheet.FILES)
+def test_a_name_that_is_taken_by_a_folder_is_refused_before_any_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_names: str) -> None:
+        raise AssertionError("the network was loaded")
+
+    monkeypatch.setattr(features, "encoder", never)
+    (tmp_path / name).mkdir()
+    with pytest.raises(CommandError, match=rf"{name} is a folder\. Choose another name"):
+        sheets(tmp_path, "石")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

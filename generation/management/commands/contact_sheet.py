@@ -19,6 +19,7 @@ from generation.management.terminal import at_work
 from generation.packages import PackageError
 from generation.sources.base import SourceError
 
+FILES = ("ways.jpg", "reconstructions.jpg")
 MEMBERS = 8
 #: Side of a picture on a sheet, in pixels; they are made larger.
 SHOWN = 176
@@ -67,22 +68,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from generation import pictures
 
-        out: Path = options["out"]
+        ways, reconstructions = (options["out"] / name for name in FILES)
         stopped = "The sheet that was begun is not written."
         with at_work(self.stdout, stopped, SourceError, PackageError, OSError) as display:
-            # A folder that cannot be written is refused before minutes are spent.
-            pictures.check_out(out / "ways.png")
-            _write(_ways(options, display.show), out / "ways.jpg")
-            _write(_reconstructions(options, display.show), out / "reconstructions.jpg")
-        self.stdout.write(f"Written: {out / 'ways.jpg'}, {out / 'reconstructions.jpg'}")
+            # What cannot be written is refused before minutes are spent.
+            pictures.check_place(ways)
+            pictures.check_place(reconstructions)
+            pictures.write_file(_jpeg(_ways(options, display.show)), ways)
+            pictures.write_file(_jpeg(_reconstructions(options, display.show)), reconstructions)
+        self.stdout.write(f"Written: {ways}, {reconstructions}")
 
 
-def _write(page: Image.Image, path: Path) -> None:
-    from generation.storage import write_atomically
-
+def _jpeg(page: Image.Image) -> bytes:
     stream = io.BytesIO()
     page.save(stream, "JPEG", quality=88)
-    write_atomically(path, stream.getvalue())
+    return stream.getvalue()
 
 
 def _shown(image: Image.Image) -> Image.Image:

@@ -17,7 +17,9 @@ from generation.vision.texture import synthesize
 from generation.vision.transfer import Styling
 
 INK, PAPER = (31, 41, 51), (255, 255, 255)
-LABEL, GAP = 22, 6
+LABEL, LINE, GAP = 22, 18, 6
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class FileProblem(VisionError):
@@ -146,7 +148,43 @@ def sheet(
     return page
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def grid(cells: Sequence[tuple[Image.Image, Sequence[str]]], columns: int) -> Image.Image:
+    """Pictures of one size in rows that are filled one after the other, with a caption above each.
+
+    Args:
+        cells: at least one: a picture, and its caption's lines. A line that is wider than the
+            picture is cut off, so that columns stand where they stand whatever is written.
+        columns: how many pictures a full row has.
+    """
+    font = _font(14)
+    width, height = cells[0][0].size
+    head = LABEL + LINE * (max(len(lines) for _, lines in cells) - 1)
+    across, down = width + GAP, head + height + GAP
+    rows = math.ceil(len(cells) / columns)
+    page = Image.new("RGB", (GAP + min(columns, len(cells)) * across, rows * down), PAPER)
+    draw = ImageDraw.Draw(page)
+    for number, (image, lines) in enumerate(cells):
+        row, column = divmod(number, columns)
+        left, top = GAP + column * across, row * down
+        for index, line in enumerate(lines):
+            draw.text(
+                (left, top + 3 + index * LINE), fitted(line, width, font), fill=INK, font=font
+            )
+        page.paste(image, (left, top + head))
+    return page
+
+
+def fitted(text: str, width: int, font: Font) -> str:
+    """As much of a text, in one line, as is no wider in pixels, with … for what was cut off."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1].rstrip()
+    return text + "…"
+
+
+def _font(size: int) -> Font:
     """A font with Japanese letters where there is one, else Pillow's own."""
     for name in ("ipaexg.ttf", "NotoSansCJK-Regular.ttc", "DejaVuSans.ttf"):
         try:

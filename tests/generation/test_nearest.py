@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from generation import features
+from generation import features, pictures
 from generation.imagefile import encode_png, photograph_fields, read_image
 from generation.models import SourceImage, StylizedImage
 from tests.factories import WordFactory, make_ready_set
@@ -120,8 +120,32 @@ def test_the_contact_sheet(
     assert f"Written: {out}" in capsys.readouterr().out
     with Image.open(out) as image:
         # Nine pictures in two rows of six.
-        assert image.width > 6 * 160
+        assert image.width == pictures.GAP + 6 * (160 + pictures.GAP)
         assert 2 * 160 < image.height < 3 * 160
+
+
+def test_long_names_leave_every_picture_on_the_sheet(files: list[str], tmp_path: Path) -> None:
+    names = ["a.png"] * 5 + [f"ふさふさした長い名前の写真 その{n}.png" for n in range(6)]
+    paths = []
+    for n, name in enumerate(names):
+        path = tmp_path / str(n) / name
+        path.parent.mkdir()
+        path.write_bytes(Path(files[1 + n % 2]).read_bytes())
+        paths.append(str(path))
+    out = tmp_path / "sheet.png"
+    call_command("nearest", image=Path(files[0]), among=paths, k=11, out=out)
+    with Image.open(out) as image:
+        page = np.asarray(image)
+    assert page.shape[1] == pictures.GAP + 6 * (160 + pictures.GAP)
+    for number in range(12):
+        row, column = divmod(number, 6)
+        bottom = page.shape[0] - (1 - row) * page.shape[0] // 2
+        left = pictures.GAP + column * (160 + pictures.GAP)
+        # Stripes, and white on both sides.
+        assert page[bottom - 100 : bottom - 20, left : left + 160].std() > 50, number
+        assert (
+            page[bottom - 100 : bottom - 20, left + 160 : left + 160 + pictures.GAP] == 255
+        ).all()
 
 
 @pytest.mark.parametrize(

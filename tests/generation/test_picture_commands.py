@@ -126,6 +126,39 @@ def test_names_on_a_sheet_never_meet() -> None:
     assert not ink[edge : one.width].any(), "a gap between the two names"
 
 
+@pytest.mark.parametrize(
+    "name", ["ふさふさした毛布のような草むら #12", "a" * 40, "two\nlines " * 9]
+)
+def test_a_grid_lines_up_and_crops_nothing_whatever_is_written(name: str) -> None:
+    rng = np.random.default_rng(0)
+    tiles = [Image.fromarray(rng.integers(0, 200, (30, 50, 3), np.uint8)) for _ in range(8)]
+    names = ["short"] * 3 + [name] * 5
+    page = np.asarray(
+        pictures.grid([(t, ("0.987", n)) for t, n in zip(tiles, names, strict=True)], 3)
+    )
+    gap, head = pictures.GAP, pictures.LABEL + pictures.LINE
+    # Three columns of 50 pixels, three rows of a head and 30 pixels, a gap after each.
+    assert page.shape == (3 * (head + 30 + gap), gap + 3 * (50 + gap), 3)
+    for number, tile in enumerate(tiles):
+        left, top = gap + number % 3 * (50 + gap), number // 3 * (head + 30 + gap)
+        assert (page[top + head :][:30, left : left + 50] == np.asarray(tile)).all(), number
+        caption = page[top : top + head, left : left + 50]
+        assert (caption[: pictures.LABEL] != 255).any(), "its similarity"
+        assert (caption[pictures.LABEL :] != 255).any(), "its name"
+    for column in range(4):
+        assert (page[:, column * (50 + gap) :][:, : gap - 2] == 255).all(), "a gap between captions"
+
+
+def test_a_text_is_cut_by_its_width_and_not_by_its_letters() -> None:
+    font = pictures._font(14)
+    latin, japanese = (pictures.fitted(letter * 90, 160, font) for letter in ("i", "毛"))
+    for text in (latin, japanese):
+        assert text.endswith("…")
+        assert 160 - font.getlength(text[0]) < font.getlength(text) <= 160
+    assert len(latin) > len(japanese)
+    assert pictures.fitted("石 #1", 160, font) == "石 #1"
+
+
 @pytest.mark.usefixtures("network")
 def test_the_pooling_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []

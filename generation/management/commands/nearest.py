@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 ROWS = ("photographs", "pictures")
 COLUMNS, SIDE = 6, 160
-#: Letters that fit above a picture of the sheet.
-LETTERS = 18
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,9 @@ class Candidate:
     short: str
     embed: "Callable[[], Embedding]"
     open: Callable[[], Image.Image]
+
+
+Hit = tuple[Candidate, float]
 
 
 class Command(BaseCommand):
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             if not hits:
                 raise CommandError("None of them could be read.")
             if options["out"]:
-                pictures.write(self._sheet(query, hits), options["out"])
+                pictures.write(self._sheet(options, query, hits), options["out"])
         except (VisionError, pictures.FileProblem) as error:
             raise CommandError(str(error)) from error
         finally:
@@ -121,32 +122,19 @@ class Command(BaseCommand):
             seen.append(candidate)
             yield embedding
 
-    def _sheet(self, query: Image.Image, hits: Sequence[tuple[Candidate, float]]) -> Image.Image:
-        """The picture, then what is near to it, in rows with a name above each."""
-        from generation.pictures import sheet
+    def _sheet(
+        self, options: dict[str, Any], query: Image.Image, hits: Sequence[Hit]
+    ) -> Image.Image:
+        """The picture, then what is near to it, nearest first."""
+        from generation.pictures import grid
         from generation.vision.tensors import center_square
 
-        cells = [(query, "compared with")]
+        cells = [(query, ("compared with", options["image"].name))]
         cells += [
-            (candidate.open(), f"{similarity:.3f} {candidate.short}"[:LETTERS])
+            (candidate.open(), (f"{similarity:.3f}", candidate.short))
             for candidate, similarity in hits
         ]
-        parts = []
-        for start in range(0, len(cells), COLUMNS):
-            row = cells[start : start + COLUMNS]
-            parts.append(
-                sheet(
-                    [[center_square(image, SIDE) for image, _ in row]],
-                    [""],
-                    [name for _, name in row],
-                )
-            )
-        page = Image.new("RGB", (parts[0].width, sum(part.height for part in parts)), "white")
-        top = 0
-        for part in parts:
-            page.paste(part, (0, top))
-            top += part.height
-        return page
+        return grid([(center_square(image, SIDE), lines) for image, lines in cells], COLUMNS)
 
 
 def _rows(kind: str, encoder: str) -> Sequence[Candidate]:

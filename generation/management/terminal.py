@@ -16,7 +16,7 @@ def at_work(stdout: OutputWrapper, stopped: str, *expected: type[Exception]) -> 
 
     Args:
         stdout: the command's.
-        stopped: what Ctrl-C leaves behind, in a sentence.
+        stopped: what Ctrl-C leaves behind, in a sentence, or nothing.
         expected: errors besides `VisionError` that a person can do something about; the message
             alone is shown.
 
@@ -34,5 +34,5 @@ def at_work(stdout: OutputWrapper, stopped: str, *expected: type[Exception]) -> 
     except mendable as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
-        stdout.write(f"Stopped. {stopped}")
+        stdout.write(f"Stopped. {stopped}".rstrip())
         sys.exit(INTERRUPTED)

@@ -148,6 +148,42 @@ def test_long_names_leave_every_picture_on_the_sheet(files: list[str], tmp_path:
         ).all()
 
 
+def test_the_list_is_there_whatever_becomes_of_the_sheet(
+    files: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_self: Path, _target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(CommandError, match="cannot be written: No space left on device"):
+        call_command("nearest", image=Path(files[0]), among=files[1:], out=tmp_path / "sheet.png")
+    assert listed(capsys.readouterr().out) == [files[2], files[1]]
+
+
+@pytest.mark.parametrize(("out", "left"), [("sheet.png", " No sheet was written."), (None, "")])
+def test_ctrl_c_ends_it(
+    files: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    out: str | None,
+    left: str,
+) -> None:
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("generation.vision.search.similarities", interrupted)
+    path = out and tmp_path / out
+    with pytest.raises(SystemExit) as end:
+        call_command("nearest", image=Path(files[0]), among=files[1:], out=path)
+    assert end.value.code == 130
+    assert capsys.readouterr().out.endswith(f"Stopped.{left}\n")
+    assert not (tmp_path / "sheet.png").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -74,6 +74,15 @@ def stylize(folder: Path, **changes: Any) -> None:
     call_command("stylize", **options)
 
 
+def nearest(folder: Path, **changes: Any) -> None:
+    options: dict[str, Any] = {
+        "image": folder / "content.png",
+        "among": [str(folder / "style1.png")],
+        "out": folder / "out.png",
+    }
+    call_command("nearest", **{**options, **changes})
+
+
 def opened(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
@@ -452,11 +461,11 @@ def test_a_bad_out_is_refused_before_any_work(
         raise AssertionError("the network was loaded")
 
     monkeypatch.setattr(features, "encoder", never)
-    for command in (reconstruct, stylize):
+    for command in (reconstruct, stylize, nearest):
         with pytest.raises(CommandError, match="Expected a file to write"):
             command(folder, out=folder / "out.gif")
     monkeypatch.setattr(pictures.os, "access", lambda _path, _mode: False)
-    for command in (reconstruct, stylize):
+    for command in (reconstruct, stylize, nearest):
         with pytest.raises(CommandError, match="nothing may be added to"):
             command(folder)
 

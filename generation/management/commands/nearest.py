@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from PIL import Image
 
+from generation.management.terminal import at_work
 from generation.progress import Display
 
 if TYPE_CHECKING:
@@ -56,41 +57,48 @@ class Command(BaseCommand):
 
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
+        stopped = "No sheet was written." if options["out"] else ""
+        with at_work(self.stdout, stopped) as display:
+            query, hits = self._found(display, options)
+            if options["out"]:
+                self._write_sheet(options, query, hits)
+        if options["out"]:
+            self.stdout.write(f"Written: {options['out']}")
+
+    def _found(
+        self, display: Display, options: dict[str, Any]
+    ) -> tuple[Image.Image, Sequence[Hit]]:
+        """The picture, and what is nearest to it, which is also listed."""
         from generation import features, pictures
-        from generation.vision.errors import VisionError
         from generation.vision.search import nearest, require_layer, similarities
         from generation.vision.style import embed
 
-        display = Display(self.stdout)
-        try:
-            if options["k"] < 1:
-                raise CommandError(f"-k: expected at least 1, got {options['k']}.")
-            query = pictures.read(options["image"])
-            encoder = features.encoder(options["encoder"], "max")
-            require_layer(encoder.spec, options["layer"])
-            candidates = self._candidates(options)
-            seen: list[Candidate] = []
-            found = similarities(
-                embed(encoder, query), self._embedded(candidates, seen, display), options["layer"]
-            )
-            order = nearest(found, options["k"]).tolist() if seen else []
-            hits = [(seen[index], float(found[index])) for index in order]
-            if not hits:
-                raise CommandError("None of them could be read.")
-            if options["out"]:
-                pictures.write(self._sheet(options, query, hits), options["out"])
-        except (VisionError, pictures.FileProblem) as error:
-            raise CommandError(str(error)) from error
-        finally:
-            display.end()
+        # All that can be refused at once comes before what takes minutes.
+        if options["k"] < 1:
+            raise CommandError(f"-k: expected at least 1, got {options['k']}.")
+        if options["out"]:
+            pictures.check_out(options["out"])
+        query = pictures.read(options["image"])
+        encoder = features.encoder(options["encoder"], "max")
+        require_layer(encoder.spec, options["layer"])
+        candidates = self._candidates(options)
+        seen: list[Candidate] = []
+        similar = similarities(
+            embed(encoder, query), self._embedded(candidates, seen, display), options["layer"]
+        )
+        order = nearest(similar, options["k"]).tolist() if seen else []
+        if not order:
+            raise CommandError("None of them could be read.")
+        hits = [(seen[index], float(similar[index])) for index in order]
+        # Before the sheet: whatever becomes of that, this took minutes.
+        display.end()
         self.stdout.write(
             f"Nearest in style to {options['image']} ({encoder.spec.name}, {options['layer']}), "
             f"{len(hits)} of {len(seen)}:"
         )
         for rank, (candidate, similarity) in enumerate(hits, start=1):
             self.stdout.write(f"{rank:4}  {similarity:.4f}  {candidate.name}")
-        if options["out"]:
-            self.stdout.write(f"Written: {options['out']}")
+        return query, hits
 
     def _candidates(self, options: dict[str, Any]) -> Sequence[Candidate]:
         among = options["among"]
@@ -122,11 +130,11 @@ class Command(BaseCommand):
             seen.append(candidate)
             yield embedding
 
-    def _sheet(
+    def _write_sheet(
         self, options: dict[str, Any], query: Image.Image, hits: Sequence[Hit]
-    ) -> Image.Image:
+    ) -> None:
         """The picture, then what is near to it, nearest first."""
-        from generation.pictures import grid
+        from generation import pictures
         from generation.vision.tensors import center_square
 
         cells = [(query, ("compared with", options["image"].name))]
@@ -134,7 +142,8 @@ class Command(BaseCommand):
             (candidate.open(), (f"{similarity:.3f}", candidate.short))
             for candidate, similarity in hits
         ]
-        return grid([(center_square(image, SIDE), lines) for image, lines in cells], COLUMNS)
+        squares = [(center_square(image, SIDE), lines) for image, lines in cells]
+        pictures.write(pictures.grid(squares, COLUMNS), options["out"])
 
 
 def _rows(kind: str, encoder: str) -> Sequence[Candidate]:

@@ -20,6 +20,7 @@ from generation.notation import NAMES
 from generation.sources.base import SearchHit, SourceError
 from generation.vision import recipe, transfer
 from generation.vision.encoder import Encoder, untrained_encoder
+from generation.vision.specs import SPECS
 from tests.factories import grain
 from tests.generation.vision.test_masks import BOX, Sure, scene
 
@@ -106,13 +107,45 @@ def test_a_reconstruction_is_written(
 
 
 @pytest.mark.usefixtures("network")
-def test_all_layers_make_a_contact_sheet_of_both_kinds(folder: Path) -> None:
-    reconstruct(folder, layer="all", out=folder / "sheet.png")
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ("all", [f"conv{block}_{index}" for block in range(1, 6) for index in (1, 2)]),
+        ("blocks", [f"conv{block}_1" for block in range(1, 6)]),
+    ],
+)
+def test_layers_make_a_contact_sheet_of_both_kinds(
+    layers: str, expected: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[Any] = []
+    real = pictures.sheet
+
+    def watched(rows: Any, *names: Any) -> Image.Image:
+        named.extend(list(some) for some in names)
+        return real(rows, *names)
+
+    monkeypatch.setattr(pictures, "sheet", watched)
+    reconstruct(folder, layer=layers, out=folder / "sheet.png", evaluations=1)
+    assert named == [["content", "style"], expected]
     page = opened(folder / "sheet.png")
+    assert page.shape[0] == pictures.LABEL + 2 * (32 + pictures.GAP)
     for of in ("content", "style"):
-        for block in (1, 5):
-            reconstruct(folder, of=of, layer=f"conv{block}_1", evaluations=3)
-            assert contains(page, opened(folder / "out.png")), (of, block)
+        for layer in expected:
+            reconstruct(folder, of=of, layer=layer, evaluations=1)
+            assert contains(page, opened(folder / "out.png")), (of, layer)
+
+
+def test_names_of_all_layers_fit_above_the_smallest_pictures() -> None:
+    layers = SPECS["vgg19"].conv_layers
+    least = Image.new("RGB", (32, 32), (255, 0, 0))
+    page = np.asarray(pictures.sheet([[least] * len(layers)] * 2, ["content", "style"], layers))
+    red = (page == (255, 0, 0)).all(axis=2)
+    starts = np.flatnonzero(np.diff(red[pictures.LABEL].astype(int), prepend=0) == 1)
+    assert len(starts) == 16
+    ink = (page[: pictures.LABEL] != 255).any(axis=(0, 2))
+    for start, end in zip(starts, [*starts[1:], page.shape[1]], strict=True):
+        assert ink[start:end].any()
+        assert not ink[end - pictures.GAP // 2 : end].any(), "a gap to the next name"
 
 
 def contains(page: np.ndarray, piece: np.ndarray) -> bool:

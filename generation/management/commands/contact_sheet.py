@@ -1,7 +1,7 @@
 """`manage.py contact_sheet`: the pictures of docs/, on the sample photographs.
 
 Two sheets: ways to make a picture (contents × words × presets, colors, regions, statistics), and
-reconstructions from every style layer.
+reconstructions from every convolution of the encoder.
 """
 
 import io
@@ -170,13 +170,13 @@ def _ways(options: dict[str, Any], say: Callable[[str], None]) -> Image.Image:
 
 
 def _reconstructions(options: dict[str, Any], say: Callable[[str], None]) -> Image.Image:
-    """A content photograph from the activations of each style layer, and from Gram matrices up to it."""
+    """A content photograph from each layer's activations, and from Gram matrices up to the layer."""
     from generation import features, pictures
     from generation.vision.reconstruct import KINDS, reconstruct
 
     network = features.encoder(settings.ENCODER, "max")
     ((_content, image, _mask),) = _contents(1)
-    layers = network.spec.style_layers
+    layers = network.spec.conv_layers
     own = {name: options[name] for name in ("size", "evaluations") if options[name] is not None}
     own.setdefault("evaluations", 100)
     rows = []

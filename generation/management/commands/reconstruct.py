@@ -14,13 +14,18 @@ from generation.progress import Display
 class Command(BaseCommand):
     help = (
         "Make a picture from the activations of one layer (--of content), or from the Gram matrices "
-        "up to it (--of style). --layer all makes a contact sheet of one layer a block, both kinds."
+        "of the first layer of each block up to it and its own (--of style). --layer all makes a contact "
+        "sheet of every convolution, --layer blocks of the first of each block; both kinds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--image", type=Path, required=True)
         parser.add_argument("--of", choices=["content", "style"], default="content")
-        parser.add_argument("--layer", required=True, help="conv1_1 … conv5_4, or all")
+        parser.add_argument(
+            "--layer",
+            required=True,
+            help="conv1_1 … conv5_4; all: every convolution of the encoder; blocks: conv1_1 … conv5_1",
+        )
         parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
         parser.add_argument("--encoder", default=settings.ENCODER)
         parser.add_argument(
@@ -58,8 +63,10 @@ class Command(BaseCommand):
                 ),
             )
 
-        if options["layer"] == "all":
-            layers = encoder.spec.style_layers
+        spec = encoder.spec
+        sheets = {"all": spec.conv_layers, "blocks": spec.style_layers}
+        if options["layer"] in sheets:
+            layers = sheets[options["layer"]]
             rows = [[one(of, layer) for layer in layers] for of in KINDS]
             result = pictures.sheet(rows, KINDS, layers)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
@@ -57,6 +58,19 @@ def precision(network: Encoder) -> str:
         PrecisionUnavailable: the device cannot do it.
     """
     return resolve_precision(settings.PRECISION, network.device)
+
+
+def computed_by(network: Encoder) -> dict[str, Any]:
+    """What else the bytes of a picture depend on, to be kept with it (JSON types).
+
+    Returns:
+        ``device`` (as torch names it), ``torch`` (version and build) and ``threads`` (of torch, on the CPU).
+    """
+    return {
+        "device": str(network.device),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def segmenter() -> nn.Module:

@@ -4,6 +4,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from generation import features
@@ -130,6 +131,17 @@ def test_photographs_are_read_as_their_batch_comes(
 
     peak(3)  # what is made once
     assert peak(18) < 1.2 * peak(6)
+
+
+def test_what_a_picture_was_computed_by_is_plain_json(small_network: Encoder) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = features.computed_by(small_network)
+    finally:
+        torch.set_num_threads(threads)
+    assert found == {"device": "cpu", "torch": str(torch.__version__), "threads": 3}
+    assert {type(value) for value in found.values()} == {str, int}
 
 
 def test_the_precision_of_pictures_is_that_of_the_setting(

@@ -1,9 +1,11 @@
 """Files and contact sheets for commands that make pictures without rows."""
 
+import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -63,6 +65,13 @@ def write(image: Image.Image, path: Path) -> None:
     """A PNG file, in one step. Raises `FileProblem`."""
     check_out(path)
     write_file(encode_png(image), path)
+
+
+def write_record(values: Mapping[str, Any], path: Path) -> None:
+    """JSON for people and programs, with sorted keys, in one step. Raises `FileProblem`."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True)
+    # A file's name may hold bytes that are no text; escaped they are JSON still.
+    write_file(f"{text}\n".encode(errors="backslashreplace"), path)
 
 
 def write_file(data: bytes, path: Path) -> None:

@@ -3,8 +3,10 @@
 Tests without the `django_db` mark may not touch the database: pytest-django refuses it.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ from django.db import IntegrityError, OperationalError
 from PIL import Image
 
 from generation import features, inline, pictures, pipeline
+from generation.imagefile import pixel_sha256
 from generation.models import Clustering, Job, SourceImage, State, Word
 from generation.notation import NAMES
 from generation.sources.base import SearchHit, SourceError
-from generation.vision import recipe, transfer
+from generation.vision import masks, recipe, transfer
 from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.specs import SPECS
 from tests.factories import grain
@@ -438,6 +441,114 @@ def test_the_background_takes_a_style_of_its_own(folder: Path) -> None:
     assert right[2] > right[0] + 40
 
 
+def record(path: Path) -> dict[str, Any]:
+    """What is written beside a picture: UTF-8 as people read it, sorted, a line a value."""
+    text = path.read_text(encoding="utf-8")
+    values: dict[str, Any] = json.loads(text)
+    assert text == json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return values
+
+
+def seen(path: Path) -> dict[str, str]:
+    """A file as records name it."""
+    return {"file": path.name, "sha256": pixel_sha256(pictures.read(path))}
+
+
+def test_the_record_tells_all_that_a_picture_came_of(network: Encoder, folder: Path) -> None:
+    style = folder / "ふさふさ.png"
+    (folder / "style2.png").rename(style)
+    stylize(folder, style=[style, folder / "style1.png"], content_weight=0.5, seed=7)
+    found = record(folder / "out.json")
+    params = recipe.TransferParams.from_dict(found["params"])
+    assert params == replace(
+        recipe.get_preset("random-phase"), size=48, evaluations=3, content_weight=0.5
+    )
+    assert set(found["params"]) == {"format", *(field.name for field in fields(params))}
+    with Image.open(folder / "out.png") as image:
+        digest = pixel_sha256(image)
+    assert {
+        name: found[name] for name in ("picture", "content", "style", "background", "mask")
+    } == {
+        "picture": {"file": "out.png", "sha256": digest},
+        "content": seen(folder / "content.png"),
+        "style": {"photographs": [seen(style), seen(folder / "style1.png")]},
+        "background": None,
+        "mask": None,
+    }
+    assert (found["preset"], found["seed"]) == ("random-phase", 7)
+    assert found["encoder"] == {"name": "vgg16-hed", "pooling": "max"}
+    assert found["computed_by"] == features.computed_by(network)
+    # By these alone the same picture is made again.
+    again = transfer.stylize(
+        network,
+        pictures.read(folder / found["content"]["file"]),
+        transfer.Styling(
+            [pictures.read(folder / s["file"]) for s in found["style"]["photographs"]]
+        ),
+        params,
+        seed=found["seed"],
+        precision=found["precision"],
+    )
+    assert (np.asarray(again.image) == opened(folder / "out.png")).all()
+    assert (found["style_loss"], found["content_loss"]) == (again.style_loss, again.content_loss)
+    assert found["losses"] == asdict(again.losses)
+    assert set(found["losses"]["layers"]) == set(params.style_layers)
+    assert found["loss_curve"] == [round(value, 6) for value in again.curve]
+    assert found["source_correlation"] == again.high_frequency_correlation
+    assert [found[name] for name in ("evaluations", "restarts")] == [3, 0]
+
+
+@pytest.mark.usefixtures("network")
+def test_the_record_tells_how_the_mask_was_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "segmenter", lambda: Sure(1, 0.5))
+    stylize(folder, mask=folder / "mask.png", background_style=[folder / "style2.png"])
+    found = record(folder / "out.json")
+    mask = pictures.read(folder / "mask.png").convert("L")
+    assert found["mask"] == {"method": "file", "file": "mask.png", "sha256": pixel_sha256(mask)}
+    assert found["background"] == {"photographs": [seen(folder / "style2.png")]}
+    image, _truth = scene()
+    image.save(folder / "content.png")
+    stylize(folder, box=list(BOX))
+    made = masks.grabcut(image, BOX)
+    assert record(folder / "out.json")["mask"] == {
+        "method": "grabcut",
+        "box": list(BOX),
+        "params": masks.GrabCutParams().to_dict(),
+        "sha256": pixel_sha256(made),
+    }
+    stylize(folder, segment=True)
+    found = record(folder / "out.json")["mask"]
+    assert found.pop("sha256") != pixel_sha256(made)
+    assert found == {"method": "deeplabv3-resnet50", "torchvision": version("torchvision")}
+
+
+@pytest.mark.usefixtures("network")
+def test_a_record_that_cannot_be_written_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.suffix == ".json":
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(CommandError, match=r"out\.json cannot be written: No space left"):
+        stylize(folder)
+    assert opened(folder / "out.png").shape == (48, 48, 3)
+    assert not [path for path in folder.iterdir() if path.suffix in {".json", ".part"}]
+
+
+def test_a_name_that_is_no_text_is_written_as_json(tmp_path: Path) -> None:
+    pictures.write_record({"file": "\udcff毛.png"}, tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "毛" in text
+    assert json.loads(text) == {"file": "\udcff毛.png"}
+
+
 def test_one_way_to_a_mask(folder: Path) -> None:
     some = ["--content", "c.png", "--style", "s.png", "--out", "o.png"]
     with pytest.raises(CommandError, match="not allowed with"):
@@ -497,6 +608,9 @@ def test_a_bad_out_is_refused_before_any_work(
     for command in (reconstruct, stylize, nearest):
         with pytest.raises(CommandError, match="Expected a file to write"):
             command(folder, out=folder / "out.gif")
+    (folder / "out.json").mkdir()
+    with pytest.raises(CommandError, match=r"out\.json is a folder\. Choose another name"):
+        stylize(folder)
     monkeypatch.setattr(pictures.os, "access", lambda _path, _mode: False)
     for command in (reconstruct, stylize, nearest):
         with pytest.raises(CommandError, match="nothing may be added to"):
@@ -569,6 +683,26 @@ def test_a_new_word_is_collected_grouped_and_used(folder: Path, source: Source) 
     assert first.shape == (48, 48, 3)
     word = Word.objects.get()
     assert (word.text, word.reading, word.gloss) == ("金属製", "きんぞくせい", "metal")
+    assert "金属製" in (folder / "out.json").read_text(encoding="utf-8")
+    clustering = Clustering.objects.get()
+    groups = clustering.clusters.filter(chosen=True)
+    rows = SourceImage.objects.filter(memberships__cluster__in=groups)
+    style = record(folder / "out.json")["style"]
+    photographs = style.pop("photographs")
+    assert {one["sha256"]: one["name"] for one in photographs} == {
+        row.sha256: str(row) for row in rows
+    }
+    assert style == {
+        "word": "金属製",
+        "clustering": {
+            "id": clustering.pk,
+            "created": clustering.created_at.isoformat(),
+            "descriptor": clustering.descriptor,
+            "fingerprint": word.fingerprint(),
+            "params": clustering.params,
+        },
+        "clusters": [group.rank for group in groups],
+    }
     assert word.images.count() == 5
     kinds = word.jobs.order_by("pk").values_list("kind", "state")
     assert list(kinds) == [(kind, State.DONE) for kind in ("collect", "embed", "cluster")]

@@ -1,25 +1,33 @@
 """`manage.py stylize`: one picture, from files or from a word."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import IntegrityError, OperationalError, ProgrammingError
+from PIL import Image
 
+from generation.imagefile import pixel_sha256
 from generation.management.terminal import at_work
 from generation.notation import NAMES, overrides
 from generation.progress import Display
+
+if TYPE_CHECKING:
+    from generation.vision.transfer import TransferResult
 
 
 class Command(BaseCommand):
     help = (
         "Restyle a photograph: with the style of photographs (--style, needs no database), or of a word "
-        "(--word; its photographs are collected and grouped first if that was not done)."
+        "(--word; its photographs are collected and grouped first if that was not done). Beside the "
+        "picture, under its name with .json, is written all that it came of: the recipe whole, seed, "
+        "mask, photographs, losses, device and versions."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,7 +35,12 @@ class Command(BaseCommand):
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument("--style", type=Path, nargs="+", metavar="S")
         source.add_argument("--word")
-        parser.add_argument("--out", type=Path, required=True, help="a PNG file to write")
+        parser.add_argument(
+            "--out",
+            type=Path,
+            required=True,
+            help="a PNG file to write, X.png; X.json goes beside it",
+        )
         parser.add_argument(
             "--preset",
             default="random-phase",
@@ -67,26 +80,30 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Written: {options['out']} (style loss {result.style_loss:.4f}, content loss "
             f"{result.content_loss:.4f}, correlation with a photograph at most "
-            f"{result.high_frequency_correlation:.3f})"
+            f"{result.high_frequency_correlation:.3f}), and how it was made: {_record(options)}"
         )
 
-    def _make(self, display: Display, options: dict[str, Any]) -> Any:
+    def _make(self, display: Display, options: dict[str, Any]) -> "TransferResult":
         from generation import features, pictures
         from generation.vision.transfer import stylize
 
         # All that can be refused at once comes before what takes minutes.
         pictures.check_out(options["out"])
+        pictures.check_place(_record(options))
         params = _params(options)
         content = pictures.read(options["content"])
         behind = [pictures.read(path) for path in options["background_style"] or ()]
-        mask = _mask(options, content, display)
+        mask, region = _mask(options, content, display)
         encoder = features.encoder(params.encoder, params.pooling)
         precision = features.precision(encoder)
         if options["style"] is None:
             with _database():
-                photographs = self._photographs(options["word"].strip(), params.encoder, display)
+                photographs, style = self._photographs(
+                    options["word"].strip(), params.encoder, display
+                )
         else:
             photographs = [pictures.read(path) for path in options["style"]]
+            style = {"photographs": _named(options["style"], photographs)}
         seed = options["seed"]
         styling = pictures.styling(encoder, photographs, params, seed, display.show)
         background = None
@@ -105,11 +122,27 @@ class Command(BaseCommand):
                 f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
             ),
         )
+        made_of = {
+            "preset": options["preset"],
+            "params": params.to_dict(),
+            "seed": seed,
+            "content": _named([options["content"]], [content])[0],
+            "mask": region,
+            "style": style,
+            "background": (
+                {"photographs": _named(options["background_style"], behind)} if behind else None
+            ),
+            "encoder": {"name": encoder.spec.name, "pooling": encoder.pooling},
+            "computed_by": features.computed_by(encoder),
+        }
         pictures.write(result.image, options["out"])
+        pictures.write_record({**made_of, **_found(result, options["out"])}, _record(options))
         return result
 
-    def _photographs(self, text: str, encoder: str, display: Display) -> Any:
-        """The members of the word's best groups."""
+    def _photographs(
+        self, text: str, encoder: str, display: Display
+    ) -> tuple[Sequence[Image.Image], dict[str, Any]]:
+        """The members of the word's best groups, and what is written down about them."""
         from generation import inline
         from generation.features import open_photograph
         from generation.models import Job, Word
@@ -126,12 +159,52 @@ class Command(BaseCommand):
                 # A word of which there is nothing was a slip of the keyboard.
                 word.delete()
             raise CommandError(str(error)) from error
-        groups = clustering.clusters.filter(chosen=True)
-        return [
-            open_photograph(member.image)
-            for group in groups
-            for member in group.members.select_related("image")
+        groups = list(clustering.clusters.filter(chosen=True))
+        rows = [
+            member.image for group in groups for member in group.members.select_related("image")
         ]
+        return [open_photograph(row) for row in rows], {
+            "word": word.text,
+            "clustering": {
+                "id": clustering.pk,
+                "created": clustering.created_at.isoformat(),
+                "descriptor": clustering.descriptor,
+                "fingerprint": clustering.fingerprint,
+                "params": clustering.params,
+            },
+            "clusters": [group.rank for group in groups],
+            "photographs": [{"name": str(row), "sha256": row.sha256} for row in rows],
+        }
+
+
+def _record(options: dict[str, Any]) -> Path:
+    """Where it is written down how the picture was made."""
+    out: Path = options["out"]
+    return out.with_suffix(".json")
+
+
+def _named(paths: Sequence[Path], images: Sequence[Image.Image]) -> list[dict[str, Any]]:
+    """Files by name and pixels. Not by folder: that is another one on another machine."""
+    return [
+        {"file": path.name, "sha256": pixel_sha256(image)}
+        for path, image in zip(paths, images, strict=True)
+    ]
+
+
+def _found(result: "TransferResult", out: Path) -> dict[str, Any]:
+    """What came out, under the names that rows of pictures have for it."""
+    return {
+        "picture": _named([out], [result.image])[0],
+        "content_loss": result.content_loss,
+        "style_loss": result.style_loss,
+        "losses": asdict(result.losses),
+        "loss_curve": [round(value, 6) for value in result.curve],
+        "evaluations": result.evaluations,
+        "best_evaluation": result.best_evaluation,
+        "restarts": result.restarts,
+        "source_correlation": result.high_frequency_correlation,
+        "precision": result.precision,
+    }
 
 
 def _add_overrides(group: Any) -> None:
@@ -202,31 +275,48 @@ def _database() -> Iterator[None]:
         ) from error
 
 
-def _mask(options: dict[str, Any], content: Any, display: Display) -> Any:
-    """The mask in gray, of the content's size; None where the whole picture is restyled.
+def _mask(
+    options: dict[str, Any], content: Image.Image, display: Display
+) -> tuple[Image.Image | None, dict[str, Any] | None]:
+    """The mask in gray, of the content's size, and how it was made.
+
+    None, both, where the whole picture is restyled.
 
     Raises:
         FileProblem, VisionError: there is none to be had.
         CommandError: a style for the background, but no mask.
     """
-    from generation import features, pictures
-    from generation.vision.masks import grabcut, segment
+    from generation import features
+    from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
 
+    how: dict[str, Any]
     if options["box"] is not None:
         left, top, right, bottom = options["box"]
         display.show("mask: looking for the object in the box")
-        return grabcut(content, (left, top, right, bottom))
-    if options["segment"]:
+        params = GrabCutParams()
+        mask = grabcut(content, (left, top, right, bottom), params)
+        how = {"method": "grabcut", "box": options["box"], "params": params.to_dict()}
+    elif options["segment"]:
         display.show("mask: looking for objects")
-        return segment(content, features.segmenter())
-    path = options["mask"]
-    if path is None:
-        if options["background_style"]:
-            raise CommandError(
-                "--background-style needs to know what the background is: give --box, --segment or "
-                "--mask as well."
-            )
-        return None
+        mask = segment(content, features.segmenter())
+        how = {"method": NETWORK, "torchvision": version("torchvision")}
+    elif options["mask"] is not None:
+        mask = _read_mask(options["mask"], content)
+        how = {"method": "file", "file": options["mask"].name}
+    elif options["background_style"]:
+        raise CommandError(
+            "--background-style needs to know what the background is: give --box, --segment or "
+            "--mask as well."
+        )
+    else:
+        return None, None
+    return mask, {**how, "sha256": pixel_sha256(mask)}
+
+
+def _read_mask(path: Path, content: Image.Image) -> Image.Image:
+    """The mask of a file. Raises `FileProblem`."""
+    from generation import pictures
+
     mask = pictures.read(path).convert("L")
     if mask.size != content.size:
         raise pictures.FileProblem(

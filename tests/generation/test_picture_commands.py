@@ -270,6 +270,14 @@ def test_encoders_that_cannot_be_had(
     refused(folder, command, dict(changes), message)
 
 
+@pytest.mark.parametrize("command", [reconstruct, stylize])
+def test_the_installation_s_encoder_is_taken(folder: Path, settings: Any, command: Any) -> None:
+    settings.ENCODER = "vgg19"
+    settings.VGG19_WEIGHTS = folder / "none.pth"
+    features.encoder.cache_clear()
+    refused(folder, command, {}, r"vgg19' are not at .*STYLESTUDY_VGG19_WEIGHTS")
+
+
 def test_an_unknown_pooling_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "encoder", lambda _n, pooling: untrained_encoder(pooling=pooling))
     refused(folder, reconstruct, {"pooling": "mean"}, "among max, average, got 'mean'")

@@ -61,6 +61,9 @@ def test_the_whole_way_in_this_process(capsys: pytest.CaptureFixture[str]) -> No
     for picture in stimulus_set.pictures.all():
         assert picture.params["size"] == 64
         assert picture.params["precision"] == "float32"
+        assert set(picture.params["computed_by"]) == {"device", "torch", "threads"}
+        assert picture.params["restarts"] == 0
+        assert 1 <= picture.params["best_evaluation"] <= 3
         assert picture.params["evaluations"] == len(picture.loss_curve) == 3
         assert picture.source_correlation < 0.3
         with Image.open(picture.file.path) as image:

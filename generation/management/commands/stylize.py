@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import IntegrityError, OperationalError, ProgrammingError
@@ -209,7 +210,11 @@ def _found(result: "TransferResult", out: Path) -> dict[str, Any]:
 
 def _add_overrides(group: Any) -> None:
     """An option for each of `notation.NAMES`; the values are checked by `TransferParams`."""
-    group.add_argument("--encoder", help="vgg16-hed or vgg19")
+    group.add_argument(
+        "--encoder",
+        help="vgg16-hed or vgg19; unless given, the preset's if it is a published one, else "
+        "STYLESTUDY_ENCODER",
+    )
     group.add_argument("--pooling", help="max (as trained) or average (as published)")
     group.add_argument(
         "--style-layers",
@@ -245,10 +250,12 @@ def _add_overrides(group: Any) -> None:
 def _params(options: dict[str, Any]) -> Any:
     """The preset with the changes asked for. Raises `BadParams`."""
     from generation.vision.errors import BadParams
-    from generation.vision.recipe import get_preset
+    from generation.vision.recipe import get_preset, preset_encoder
 
+    preset = options["preset"]
     changes = overrides({name: options[name] for name in NAMES})
-    params = replace(get_preset(options["preset"]), **changes)
+    changes.setdefault("encoder", preset_encoder(preset, settings.ENCODER))
+    params = replace(get_preset(preset), **changes)
     params.check_encoder()
     if options["seed"] < 0:
         raise BadParams(f"Expected a seed of at least 0, got {options['seed']}.")

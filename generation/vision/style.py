@@ -217,7 +217,8 @@ def represent(
             x = to_tensor(center_square(image, size), encoder.device).to(encoder.mean.dtype)
             for layer, values in encoder(x, names).items():
                 one = measure(values)[0]
-                power[layer] += share * float(one.double().square().sum())
+                # In float64, which Apple's GPUs do not have: the dispersion is a difference of such sums.
+                power[layer] += share * float(one.cpu().double().square().sum())
                 mean[layer] = mean[layer] + share * one if layer in mean else share * one
     targets = {layer: mean[layer].cpu().to(torch.float32).numpy() for layer in names}
     return StyleRepresentation(

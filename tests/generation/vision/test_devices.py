@@ -1,14 +1,26 @@
 """Choice of device and precision, with injected availability: no GPU is needed."""
 
 import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from generation.vision.devices import computing, resolve_device, resolve_precision
-from generation.vision.encoder import untrained_encoder
+from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import DeviceUnavailable, OutOfMemory, PrecisionUnavailable
+from generation.vision.recipe import TransferParams
+from generation.vision.reconstruct import reconstruct
+from generation.vision.statistics import STATISTICS
+from generation.vision.style import embed, represent
+from generation.vision.texture import synthesize
+from generation.vision.transfer import Styling, stylize
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda", 0)
@@ -146,6 +158,94 @@ def test_in_bf16_the_encoder_rounds_and_sums_outside_do_not() -> None:
     gradient = torch.autograd.grad(gram.sum(), x)[0]
     assert gradient.dtype == torch.float32
     assert gradient.isfinite().all()
+
+
+# --- a device without float64 -------------------------------------------------------------------
+
+
+class OnDevice(Tensor):
+    """A tensor on a device without float64 (Apple's MPS), played on the CPU.
+
+    What is made of it is there too, until ``cpu()``; only then numpy may see it.
+    """
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is Tensor.numpy:
+            raise TypeError("can't convert mps:0 device type tensor to numpy.")
+        result = super().__torch_function__(func, types, args, kwargs)
+        if func is Tensor.cpu:
+            return result.as_subclass(Tensor)
+        if any(isinstance(t, cls) and t.dtype == torch.float64 for t in tree_leaves(result)):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return result
+
+
+@pytest.fixture
+def there() -> Encoder:
+    """An encoder whose activations are `OnDevice`."""
+    encoder = untrained_encoder()
+    encoder.mean = encoder.mean.as_subclass(OnDevice)
+    (found,) = encoder(torch.rand(1, 3, 32, 32), ["conv2_1"]).values()
+    assert isinstance(found, OnDevice)
+    return encoder
+
+
+def grain(seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+
+
+def test_what_plays_a_device_without_float64_refuses_it() -> None:
+    tensor = torch.rand(2, 2).as_subclass(OnDevice)
+    for make in (Tensor.double, lambda t: t.to(torch.float64), lambda t: (t + 1).sum().double()):
+        with pytest.raises(TypeError, match="float64"):
+            make(tensor)
+    with pytest.raises(TypeError, match="numpy"):
+        tensor.numpy()
+    assert tensor.cpu().double().numpy().dtype == np.float64
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_picture_asks_the_device_for_no_float64(there: Encoder, statistic: str) -> None:
+    members = [grain(1), grain(2)]
+    recipe = TransferParams(
+        encoder=there.spec.name,
+        initial="texture",
+        size=64,
+        evaluations=2,
+        coarse=((32, 2),),
+        statistic=statistic,
+        color="match",
+    )
+    represented = represent(there, members, size=64, statistic=statistic)
+    texture = synthesize(there, represented, members, recipe, seed=1)
+    mask = Image.new("L", (40, 40), 0)
+    mask.paste(255, (0, 0, 20, 40))
+    style = Styling(members, representation=represented, texture=texture)
+    for optimizer in ("lbfgs", "adam"):
+        for background in (None, Styling([grain(3)], texture=texture)):
+            changed = replace(recipe, optimizer=optimizer)
+            stylize(there, grain(4), style, changed, seed=1, mask=mask, background=background)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda there: embed(there, grain(1)),
+        lambda there: reconstruct(
+            there, grain(1), of="content", layer="conv2_1", size=32, evaluations=2
+        ),
+        lambda there: reconstruct(
+            there, grain(1), of="style", layer="conv2_1", size=32, evaluations=2
+        ),
+    ],
+    ids=["embed", "content", "style"],
+)
+def test_nothing_else_asks_for_it(there: Encoder, work: Callable[[Encoder], object]) -> None:
+    work(there)
 
 
 # --- memory -------------------------------------------------------------------------------------

@@ -118,8 +118,8 @@ def styling(
         photographs,
         params,
         seed=seed,
-        on_step=lambda n, total, losses: say(
-            f"texture: {n}/{total} evaluations, loss {losses.total:.4f}"
+        on_step=lambda step: say(
+            f"texture: {step.number}/{step.total} evaluations, loss {step.losses.total:.4f}"
         ),
     )
     return Styling(photographs, representation=style, texture=texture)

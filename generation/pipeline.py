@@ -46,7 +46,7 @@ from generation.sources.base import SourceError
 from generation.vision.clustering import ClusteringParams, cluster
 from generation.vision.errors import TooFewImages, VisionError
 from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
-from generation.vision.objective import Losses
+from generation.vision.optimize import Step
 from generation.vision.transfer import stylize
 
 logger = logging.getLogger(__name__)
@@ -383,8 +383,8 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
         }
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
 
-    def on_step(evaluation: int, total: int, losses: Losses) -> None:
-        lease.renew(progress=evaluation, budget=total)
+    def on_step(step: Step) -> None:
+        lease.renew(progress=step.number, budget=step.total)
 
     result = stylize(
         network,

@@ -316,7 +316,7 @@ def style_row(
             params,
             photograph_weights=source.weights,
             seed=_texture_seed(recipe, clustering, ranks),
-            on_step=lambda done, _total, _losses: on_step(done) if on_step is not None else None,
+            on_step=lambda step: on_step(step.number) if on_step is not None else None,
         )
         values["sha256"] = pixel_sha256(texture)
         values["file"] = ContentFile(encode_png(texture), name=f"{values['sha256'][:20]}.png")

@@ -10,10 +10,6 @@ from torch import Tensor
 from generation.vision.errors import Diverged
 from generation.vision.objective import Losses
 
-#: Called after each evaluation with its number (from 1), the budget and the losses. It may renew a
-#: lease; whatever it raises ends the run and reaches the caller.
-OnStep = Callable[[int, int, Losses], None]
-
 #: Mean change of a pixel in the very first step. torch's L-BFGS makes that step 1 in the L1 norm,
 #: which over 200,000 values is nothing and costs several evaluations to grow; so the optimizer is
 #: given pixels in units in which 1 in the L1 norm is this mean change.
@@ -21,6 +17,28 @@ FIRST_STEP = 0.002
 
 #: After a loss that is not finite, once: the first step and the learning rate by this factor.
 SAFER = 0.1
+
+
+@dataclass(frozen=True)
+class Step:
+    """An evaluation that was just done: forward and backward.
+
+    Attributes:
+        number: its number, from 1, over all sizes of a picture.
+        total: the budget, over all sizes.
+        size: side in pixels at which it was done.
+        losses: of the pixels that were evaluated.
+    """
+
+    number: int
+    total: int
+    size: int
+    losses: Losses
+
+
+#: Called after each evaluation. It may renew a lease; whatever it raises ends the run and reaches
+#: the caller.
+OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -160,5 +178,5 @@ class _Run:
             self.best_value, self.best_evaluation = losses.total, number
             self.best.copy_(pixels.detach())
         if self.on_step is not None:
-            self.on_step(number, self.evaluations, losses)
+            self.on_step(Step(number, self.evaluations, pixels.shape[-1], losses))
         return total

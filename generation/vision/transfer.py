@@ -32,7 +32,7 @@ from generation.vision.encoder import Encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle
 from generation.vision.initial import initial_image
 from generation.vision.objective import Losses, Objective, Region
-from generation.vision.optimize import Minimum, OnStep, minimize
+from generation.vision.optimize import Minimum, OnStep, Step, minimize
 from generation.vision.recipe import TransferParams
 from generation.vision.style import StyleRepresentation, represent, shares_of
 from generation.vision.tensors import (
@@ -258,9 +258,9 @@ class _Work:
         done = len(self.curve)
         total = params.total_evaluations
 
-        def on_step(number: int, _budget: int, losses: Losses) -> None:
+        def on_step(step: Step) -> None:
             if self.on_step is not None:
-                self.on_step(done + number, total, losses)
+                self.on_step(replace(step, number=done + step.number, total=total))
 
         found = minimize(
             composed,

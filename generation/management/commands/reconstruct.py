@@ -58,8 +58,9 @@ class Command(BaseCommand):
                 size=options["size"],
                 evaluations=options["evaluations"],
                 seed=options["seed"],
-                on_step=lambda n, total, losses: display.show(
-                    f"{of} of {layer}: {n}/{total} evaluations, loss {losses.total:.4f}"
+                on_step=lambda step: display.show(
+                    f"{of} of {layer}: {step.number}/{step.total} evaluations, "
+                    f"loss {step.losses.total:.4f}"
                 ),
             )
 

@@ -119,8 +119,8 @@ class Command(BaseCommand):
             mask=mask,
             background=background,
             precision=precision,
-            on_step=lambda n, total, losses: display.show(
-                f"stylize: {n}/{total} evaluations, loss {losses.total:.4f}"
+            on_step=lambda step: display.show(
+                f"stylize: {step.number}/{step.total} evaluations, loss {step.losses.total:.4f}"
             ),
         )
         made_of = {

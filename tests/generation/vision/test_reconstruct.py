@@ -89,7 +89,7 @@ def test_style_uses_the_first_layer_of_each_block_up_to_the_layer(
         layer=layer,
         size=SIZE,
         evaluations=2,
-        on_step=lambda _number, _budget, losses: seen.append(losses),
+        on_step=lambda step: seen.append(step.losses),
     )
     assert [list(losses.layers) for losses in seen] == [expected, expected]
     assert seen[0].style == pytest.approx(sum(seen[0].layers.values()) / len(expected))
@@ -106,7 +106,7 @@ def test_content_asks_for_its_layer_alone() -> None:
 
 
 def test_all_evaluations_are_used_and_reported() -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int, int]] = []
     reconstruct(
         untrained_encoder(),
         scene(),
@@ -114,9 +114,9 @@ def test_all_evaluations_are_used_and_reported() -> None:
         layer="conv1_1",
         size=SIZE,
         evaluations=5,
-        on_step=lambda number, budget, _losses: steps.append((number, budget)),
+        on_step=lambda step: steps.append((step.number, step.total, step.size)),
     )
-    assert steps == [(n, 5) for n in range(1, 6)]
+    assert steps == [(n, 5, SIZE) for n in range(1, 6)]
 
 
 @pytest.mark.parametrize("of", ["content", "style"])

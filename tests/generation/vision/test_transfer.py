@@ -17,7 +17,7 @@ from generation.vision.devices import computing
 from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged, OutOfMemory
 from generation.vision.objective import Losses, Objective, Region, total_variation
-from generation.vision.optimize import minimize
+from generation.vision.optimize import Step, minimize
 from generation.vision.recipe import PRESETS, TransferParams, get_preset
 from generation.vision.specs import TINY
 from generation.vision.statistics import STATISTICS
@@ -165,15 +165,18 @@ def test_minimize_finds_a_known_minimum() -> None:
 
 @pytest.mark.parametrize("budget", [1, 2, 7, 30, 120])
 def test_budget_is_used_up_exactly(budget: int) -> None:
-    calls: list[tuple[int, int]] = []
+    calls: list[Step] = []
     found = minimize(
         bowl,
         torch.rand(1, 3, 6, 6),
         evaluations=budget,
         history=5,
-        on_step=lambda number, total, _: calls.append((number, total)),
+        on_step=calls.append,
     )
-    assert calls == [(number, budget) for number in range(1, budget + 1)]
+    assert [(step.number, step.total, step.size) for step in calls] == [
+        (number, budget, 6) for number in range(1, budget + 1)
+    ]
+    assert tuple(step.losses.total for step in calls) == found.curve
     assert len(found.curve) == budget
     assert found.curve[found.best_evaluation - 1] == min(found.curve)
 
@@ -319,13 +322,13 @@ def test_a_callback_may_cancel(encoder: Encoder, style: StyleRepresentation) -> 
 
     seen: list[int] = []
 
-    def step(number: int, total: int, losses: Losses) -> None:
-        seen.append(number)
-        if number == 3:
+    def stop(step: Step) -> None:
+        seen.append(step.number)
+        if step.number == 3:
             raise LeaseLostError
 
     with pytest.raises(LeaseLostError):
-        run(encoder, style, on_step=step)
+        run(encoder, style, on_step=stop)
     assert seen == [1, 2, 3]
 
 
@@ -427,7 +430,7 @@ def test_a_mask_of_all_ones_equals_no_mask(encoder: Encoder, style: StyleReprese
 
 
 def test_coarse_sizes_come_first(encoder: Encoder, style: StyleRepresentation) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, int]] = []
     recipe = params(size=64, evaluations=5, coarse=((32, 4),))
     result = stylize(
         encoder,
@@ -435,9 +438,10 @@ def test_coarse_sizes_come_first(encoder: Encoder, style: StyleRepresentation) -
         Styling([photograph(1)]),
         recipe,
         seed=1,
-        on_step=lambda number, total, _losses: seen.append((number, total)),
+        on_step=lambda step: seen.append((step.number, step.total, step.size)),
     )
-    assert seen == [(n, 9) for n in range(1, 10)]
+    # Numbered over all sizes, each with its own size.
+    assert seen == [(n, 9, 32 if n <= 4 else 64) for n in range(1, 10)]
     assert result.initial.size == (32, 32)
     assert result.image.size == (64, 64)
 

@@ -120,8 +120,11 @@ def match_histogram(array: Array, target: Array) -> Array:
 
     Equal values stay equal: they take the mean of the target's values of their ranks. (To tell
     them apart by their place would draw the target's histogram over a gray photograph as a
-    gradient from top to bottom.) So the match is exact where all values differ, and the mean always
-    is. A channel that is flat takes the target's mean.
+    gradient from top to bottom.) A channel that is flat takes the target's mean.
+
+    With as many pixels as the target the match is exact where all values differ, and the mean always
+    is. With another number neither is: the target's values are then read at evenly spaced ranks from
+    the lowest to the highest, so that few pixels give the extremes too much weight.
 
     Args:
         array: (H, W, 3) in [0, 1].

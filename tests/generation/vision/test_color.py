@@ -134,6 +134,18 @@ def test_equal_levels_stay_equal() -> None:
     np.testing.assert_allclose(match_histogram(source, target), expected, atol=1e-12)
 
 
+def test_the_mean_is_exact_with_as_many_pixels_and_not_with_fewer() -> None:
+    """By hand: two pixels read a target of 0, 0.1, 0.2, 0.9 (mean 0.3) at its ends: 0 and 0.9."""
+    levels = np.random.default_rng(28).integers(0, 9, (12, 10, 1)) / 8.0  # most are equal
+    target = colorful(29)[:12, :10]
+    matched = match_histogram(np.repeat(levels, 3, axis=2), target)
+    np.testing.assert_allclose(matched.mean(axis=(0, 1)), target.mean(axis=(0, 1)), atol=1e-12)
+    few = np.array([0.2, 0.4])[None, :, None] * np.ones(3)
+    target = np.array([0.9, 0.1, 0.0, 0.2])[None, :, None] * np.ones(3)
+    expected = np.array([0.0, 0.9])[None, :, None] * np.ones(3)
+    np.testing.assert_allclose(match_histogram(few, target), expected, atol=1e-12)
+
+
 def test_equal_levels_are_equal_however_they_are_rounded() -> None:
     """8-bit pixels whose red − green is 0 or 51 levels: as floats 1.0 − 0.8 is not 0.6 − 0.4."""
     green = np.arange(200)

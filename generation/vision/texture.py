@@ -19,7 +19,7 @@ from generation.vision.objective import Objective
 from generation.vision.optimize import OnStep, minimize
 from generation.vision.recipe import TransferParams
 from generation.vision.style import STORED_PRECISION, StyleRepresentation, shares_of
-from generation.vision.tensors import array_to_tensor, center_square, to_array, to_image
+from generation.vision.tensors import Array, array_to_tensor, center_square, to_array, to_image
 
 #: Side of the texture over the side of a picture: room for pieces that differ.
 MARGIN = 1.25
@@ -43,8 +43,14 @@ def synthesize(
     """The texture of a style, RGB, `texture_size` on each side; made in float32, as all that is shared.
 
     The photographs give the start its spectrum: each is seen at the picture's size, as in the
-    style, and its random-phase texture is drawn on a larger field by tiling (Galerne et al. 2011,
-    section IV: the periodic component tiles without a seam).
+    style, enlarged by mirroring at its edges, and made a random-phase texture of that larger size.
+
+    Departure from Galerne et al. 2011, who enlarge a sample by laying its periodic component, faded
+    out at the edges and scaled up to keep its variance, into a larger field of its mean. Mirroring
+    joins without a seam and needs neither fading nor scaling; what does not meet at the new edges
+    the periodic component takes off, as always. The price: in the eighth of a side that is repeated
+    at each edge a slanted grain slants the other way. This is only the start; what becomes of it
+    the style representation decides.
 
     Args:
         encoder: the one that ``params`` names.
@@ -60,8 +66,7 @@ def synthesize(
     """
     shares = shares_of(photograph_weights, len(photographs), "photographs")
     side = texture_size(params.size)
-    # Phases of a field of the texture's size: each photograph, tiled without a seam, is cut to it.
-    squares = [_tiled(to_array(center_square(p, params.size)), side) for p in photographs]
+    squares = [_mirrored(to_array(center_square(p, params.size)), side) for p in photographs]
     rng = np.random.default_rng(seed)
     start = np.clip(random_phase_mixture(squares, shares, rng), 0.0, 1.0)
     with computing(encoder.device, STORED_PRECISION):
@@ -78,8 +83,8 @@ def synthesize(
     return to_image(found.pixels)
 
 
-def _tiled(array: np.ndarray, side: int) -> np.ndarray:
-    """A square enlarged to ``side`` by mirroring at its edges."""
+def _mirrored(array: Array, side: int) -> Array:
+    """A square (S, S, 3) enlarged by mirroring at its edges: (side, side, 3)."""
     more = side - array.shape[0]
     before = more // 2
     return np.pad(array, ((before, more - before), (before, more - before), (0, 0)), "symmetric")

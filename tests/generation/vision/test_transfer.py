@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from generation.vision import recipe as recipes
+from generation.vision import texture as texture_module
 from generation.vision.devices import computing
 from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, BadStyle, Diverged, OutOfMemory
@@ -473,6 +474,25 @@ def test_a_texture_is_a_start(encoder: Encoder, style: StyleRepresentation) -> N
     assert abs(result.high_frequency_correlation) < 0.3
     with pytest.raises(BadParams, match="needs a synthesized texture"):
         run(encoder, style, initial="texture")
+
+
+def test_a_texture_starts_from_photographs_mirrored_at_their_edges(
+    encoder: Encoder, style: StyleRepresentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    real = texture_module.random_phase_mixture
+    monkeypatch.setattr(
+        texture_module,
+        "random_phase_mixture",
+        lambda arrays, *rest: (seen.extend(arrays), real(arrays, *rest))[1],
+    )
+    synthesize(encoder, style, [photograph(1)], params(texture_evaluations=1), seed=5)
+    (enlarged,) = seen
+    square = to_array(center_square(photograph(1), 32))
+    # 48 = 8 + 32 + 8; the edge's own pixels come first again.
+    assert np.array_equal(enlarged[8:40, 8:40], square)
+    assert np.array_equal(enlarged[:8, 8:40], square[7::-1])
+    assert np.array_equal(enlarged[8:40, 40:], square[:, :23:-1])
 
 
 # --- params -------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Stored features: computed in batches, as they come, once."""
 
-import tracemalloc
+import gc
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from generation import features
 from generation.imagefile import photograph_fields, read_image
 from generation.models import SourceImage, Word
 from generation.vision.encoder import Encoder
-from generation.vision.style import embed
+from generation.vision.style import Embedding, embed
 from tests.factories import WordFactory, grain
 
 pytestmark = pytest.mark.django_db
@@ -112,25 +114,38 @@ def test_features_in_another_precision_are_computed_again(
     assert "expected the precision float32, got 'bf16'" in caplog.text
 
 
-def test_photographs_are_read_as_their_batch_comes(
+def test_photographs_are_read_as_their_batch_comes_and_nothing_is_kept(
     batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = Image.new("RGB", (400, 400))  # .5 MB each
+    given: list[weakref.ref[Any]] = []
+    found: list[weakref.ref[Any]] = []
+    read, real = features.open_photograph, features.embed_many
 
-    def peak(count: int) -> int:
-        images = photographs(count, WordFactory())
-        for image in images:
-            features.feature_path(image.sha256, ENCODER).unlink(missing_ok=True)
-        monkeypatch.setattr(features, "open_photograph", lambda _row: large.copy())
-        tracemalloc.start()
-        try:
-            features.embed_missing(images, ENCODER, lambda _done: None)
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+    def reading(row: Any) -> Image.Image:
+        image = read(row)
+        given.append(weakref.ref(image))
+        return image
 
-    peak(3)  # what is made once
-    assert peak(18) < 1.2 * peak(6)
+    def embedding(*args: Any, **options: Any) -> Iterator[Embedding]:
+        for one in real(*args, **options):
+            found.append(weakref.ref(one))
+            yield one
+
+    def alive(references: list[weakref.ref[Any]]) -> int:
+        gc.collect()
+        return sum(reference() is not None for reference in references)
+
+    monkeypatch.setattr(features, "open_photograph", reading)
+    monkeypatch.setattr(features, "embed_many", embedding)
+    steps: list[tuple[int, int, int]] = []
+    features.embed_missing(
+        photographs(9), ENCODER, lambda done: steps.append((done, alive(given), alive(found)))
+    )
+    assert batches == [3, 3, 3]
+    # Of the photographs the one just read; of the embeddings those of one batch.
+    assert max(step[1] for step in steps) == 1
+    assert max(step[2] for step in steps) <= 3
+    assert [len(given), alive(given), len(found), alive(found)] == [9, 0, 9, 0]
 
 
 def test_what_a_picture_was_computed_by_is_plain_json(small_network: Encoder) -> None:

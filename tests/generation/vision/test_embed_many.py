@@ -1,9 +1,11 @@
 """Embedding in batches is embedding one by one."""
 
+import gc
 import logging
-import tracemalloc
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from django.conf import settings
 from PIL import Image
 from torch import Tensor
 
+from generation.vision import style
 from generation.vision.encoder import Encoder, load_encoder, untrained_encoder
 from generation.vision.errors import BadImage, BadParams, OutOfMemory
 from generation.vision.style import Embedding, embed, embed_many, layer_style_vector
@@ -75,18 +78,51 @@ def test_photographs_are_taken_as_they_are_needed(encoder: Encoder) -> None:
     assert taken == [0, 1]
 
 
-def test_memory_does_not_grow_with_their_number(encoder: Encoder) -> None:
-    def peak(count: int) -> int:
-        tracemalloc.start()
-        try:
-            for _ in embed_many(encoder, photographs(count), batch=2):
-                pass
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+def alive(references: Sequence[weakref.ref[Any]]) -> list[int]:
+    """The places of those that something still holds."""
+    gc.collect()
+    return [number for number, reference in enumerate(references) if reference() is not None]
 
-    peak(2)  # what is made once
-    assert peak(24) < 1.2 * peak(4)
+
+def test_a_batch_later_nothing_of_a_photograph_is_kept(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[weakref.ref[Any]] = []
+    cut, seen, embeddings, numbers = (given.copy() for _ in range(4))
+
+    def watched() -> Iterator[Image.Image]:
+        for image in photographs(6):
+            given.append(weakref.ref(image))
+            yield image
+
+    def cutting(image: Image.Image, size: int) -> Image.Image:
+        square = center_square(image, size)
+        cut.append(weakref.ref(square))
+        return square
+
+    def seeing(_network: Encoder, args: tuple[Any, ...], found: dict[str, Tensor]) -> None:
+        seen.extend(map(weakref.ref, (args[0], *found.values())))
+
+    monkeypatch.setattr(style, "center_square", cutting)
+    hook = encoder.register_forward_hook(seeing)
+    try:
+        for number, embedding in enumerate(embed_many(encoder, watched(), batch=2)):
+            embeddings.append(weakref.ref(embedding))
+            numbers.extend(map(weakref.ref, (embedding.descriptor, *embedding.nsv.values())))
+            batch = number // 2 * 2  # where the present one begins
+            # Even of the present batch only the last photograph: the squares are small.
+            assert alive(given) == [batch + 1]
+            assert min(alive(cut), default=batch) >= batch
+            assert alive(seen) == []
+            assert min(alive(embeddings)) >= batch
+            each = len(numbers) // len(embeddings)
+            assert min(alive(numbers)) >= batch * each
+    finally:
+        hook.remove()
+    del embedding
+    assert [len(one) for one in (given, cut, embeddings)] == [6, 6, 6]
+    assert len(seen) == 3 * (1 + len(encoder.spec.nsv_layers))
+    assert [alive(one) for one in (given, cut, embeddings, numbers)] == [[], [], [], []]
 
 
 def test_an_embedding_does_not_hold_its_batch(encoder: Encoder) -> None:

@@ -4,8 +4,10 @@
 
 Embedding: photographs a second for features and Neural Style Vector (cut, scale, forward pass, Gram
 matrices, half precision), one by one and in batches as the pipeline goes, beside the bare forward
-pass of the same tensors in the same batches. The two take turns batch by batch, so that another load
-on the machine hits both alike; the fraction is that of the median times. Memory: the peak beyond the
+pass of the same tensors in the same batches. The two take turns batch by batch, and one by one takes
+turns with batches over the same photographs, so that another load on the machine hits all alike; the
+fraction is that of the median times, ``batch_gain`` the photographs a second in batches over those one
+by one. Memory: the peak beyond the
 encoder, each time in a process of its own, for 32 and for 128 photographs.
 
 Clustering: 200 photographs with all five layers of VGG-19's style vector (305,888 numbers, random
@@ -21,7 +23,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +95,21 @@ def _status(name: str) -> float:
     raise OSError(f"/proc/self/status has no {name}.")
 
 
-def speed(encoder: Encoder, images: list[Image.Image], batch: int, rounds: int) -> dict[str, float]:
-    """Photographs a second, bare and whole, and their ratio."""
+def turns(count: int, batches: Sequence[int]) -> list[tuple[int, slice]]:
+    """Batch sizes in turns over the same few photographs, as many as the largest has; full ones only."""
+    turn = max(batches)
+    return [
+        (batch, slice(start, start + batch))
+        for begin in range(0, count - turn + 1, turn)
+        for batch in batches
+        for start in range(begin, begin + turn - batch + 1, batch)
+    ]
+
+
+def speed(
+    encoder: Encoder, images: list[Image.Image], batches: Sequence[int], rounds: int
+) -> dict[int, dict[str, float]]:
+    """Batch size → photographs a second, bare and whole, and their ratio; the sizes take `turns`."""
     tensors = [to_tensor(center_square(image, EMBED_SIZE), encoder.device) for image in images]
     layers = [*encoder.spec.nsv_layers, encoder.descriptor_layer]
 
@@ -105,21 +120,31 @@ def speed(encoder: Encoder, images: list[Image.Image], batch: int, rounds: int) 
                 float(found[layers[0]].sum())  # waits for the device
 
     def whole(group: slice) -> None:
+        batch = group.stop - group.start
         if batch == 1:
             embed(encoder, images[group.start])
         else:
             list(embed_many(encoder, images[group], batch=batch))
 
-    groups = [slice(start, start + batch) for start in range(0, len(images), batch)]
-    bare_times, whole_times = [], []
+    bare_times: dict[int, list[float]] = {batch: [] for batch in batches}
+    whole_times: dict[int, list[float]] = {batch: [] for batch in batches}
+    groups = turns(len(images), batches)
     for number in range(rounds + 1):
-        for group in groups:
+        for batch, group in groups:
             bare, all_of_it = seconds(lambda g=group: forward(g)), seconds(lambda g=group: whole(g))
             if number:  # the first round warms up
-                bare_times.append(bare)
-                whole_times.append(all_of_it)
-    bare, all_of_it = statistics.median(bare_times), statistics.median(whole_times)
-    return {"forward": batch / bare, "embed": batch / all_of_it, "fraction": bare / all_of_it}
+                bare_times[batch].append(bare)
+                whole_times[batch].append(all_of_it)
+    result = {}
+    for batch in batches:
+        bare = statistics.median(bare_times[batch])
+        all_of_it = statistics.median(whole_times[batch])
+        result[batch] = {
+            "forward": batch / bare,
+            "embed": batch / all_of_it,
+            "fraction": bare / all_of_it,
+        }
+    return result
 
 
 def embedding_peak(name: str, count: int, batch: int) -> float:
@@ -166,6 +191,7 @@ def show(result: dict[str, Any]) -> None:
         print(
             f"| batches of {batch} | {row['forward']:.2f} | {row['embed']:.2f} | {row['fraction']:.3f} |"
         )
+    print(f"\nBatches of {result['batch']} are {result['batch_gain']:.2f} × as fast as one by one.")
     peaks = ", ".join(f"{mib:.0f} MiB for {n}" for n, mib in result["embed_peak_mib"].items())
     print(
         f"\nPhotographs embedded in batches, peak beyond the encoder: {peaks} "
@@ -187,9 +213,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if not 1 <= options.batch <= options.photographs:
+        parser.error(f"--photographs: expected at least one batch of {options.batch}")
+    if options.rounds < 1:
+        parser.error("--rounds: expected at least 1")
     encoder = load(options.encoder, "max")
     images = list(photographs(options.photographs))
-    measured = {n: speed(encoder, images, n, options.rounds) for n in (1, options.batch)}
+    measured = speed(encoder, images, list(dict.fromkeys((1, options.batch))), options.rounds)
     peaks = {n: alone(embedding_peak, options.encoder, n, options.batch) for n in (FEW, MANY)}
     result = {
         "encoder": encoder.spec.name,
@@ -198,6 +228,7 @@ def main() -> None:
         # In batches, as the pipeline goes.
         "fraction_of_forward": measured[options.batch]["fraction"],
         "speed": measured,
+        "batch_gain": measured[options.batch]["embed"] / measured[1]["embed"],
         "embed_peak_mib": peaks,
         "embed_peak_ratio": peaks[MANY] / peaks[FEW],
         **alone(clustering, options.rounds),

@@ -19,12 +19,20 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from generation.licenses import Terms, parse, terms
 from generation.notation import NAMES, overrides, parse_weights
 from generation.vision.errors import BadParams
 from generation.vision.recipe import PRESETS, TransferParams, get_preset, preset_encoder
 
 ENCODERS = [("vgg16-hed", "VGG-16 (HED)"), ("vgg19", "VGG-19 (ImageNet)")]
-SOURCES = [("samples", _("sample photographs of the demo"))]
+SOURCES = [
+    ("openverse", "Openverse"),
+    ("commons", "Wikimedia Commons"),
+    ("flickr", "Flickr"),
+    ("brave", _("Brave image search")),
+    ("bing", _("Bing images, by SerpAPI")),
+    ("samples", _("sample photographs of the demo")),
+]
 
 
 def default_encoder() -> str:
@@ -144,6 +152,11 @@ class Work(models.Model):
 # --- words and photographs --------------------------------------------------------------------
 
 
+class WordManager(models.Manager["Word"]):
+    def get_by_natural_key(self, text: str) -> "Word":
+        return self.get(text=text)
+
+
 class Word(models.Model):
     """A texture or material word, as written, e.g. ふさふさ or 金属製."""
 
@@ -167,6 +180,8 @@ class Word(models.Model):
         ),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = WordManager()
 
     class Meta:
         ordering = ["pk"]
@@ -194,10 +209,47 @@ class Word(models.Model):
                 }
             )
 
+    def natural_key(self) -> tuple[str]:
+        return (self.text,)
+
+    def query_texts(self) -> list[str]:
+        """What is searched for: its queries in their order, or the word itself."""
+        return list(self.queries.values_list("text", flat=True)) or [self.text]
+
     def fingerprint(self) -> str:
         """Names the photographs that the next clustering would see (hex, 64 characters)."""
         digests = self.images.accepted().order_by("sha256").values_list("sha256", flat=True)
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+class QueryManager(models.Manager["Query"]):
+    def get_by_natural_key(self, word: str, text: str) -> "Query":
+        return self.get(word__text=word, text=text)
+
+
+class Query(models.Model):
+    """What is searched for to find photographs of a word, in any language."""
+
+    word = models.ForeignKey(
+        Word, on_delete=models.CASCADE, related_name="queries", verbose_name=_("word")
+    )
+    text = models.CharField(_("query"), max_length=200)
+
+    objects = QueryManager()
+
+    class Meta:
+        ordering = ["word_id", "pk"]
+        verbose_name = _("query")
+        verbose_name_plural = _("queries")
+        constraints = [
+            models.UniqueConstraint(fields=["word", "text"], name="one_query_per_text"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def natural_key(self) -> tuple[str, str]:
+        return (self.word.text, self.text)
 
 
 class Photograph(models.Model):
@@ -212,15 +264,35 @@ class Photograph(models.Model):
     page_url = models.CharField(_("page"), max_length=500, blank=True)
     credit = models.CharField(_("credit"), max_length=300, blank=True)
     license = models.CharField(_("licence as stated"), max_length=120, blank=True)
+    license_url = models.CharField(_("address of the licence"), max_length=300, blank=True)
+    attribution = models.TextField(
+        _("attribution"), blank=True, help_text=_("The whole sentence, as the source words it.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         abstract = True
 
+    @property
+    def terms(self) -> Terms:
+        """What its licence permits, as far as that is known."""
+        return terms(parse(self.license, self.license_url))
+
 
 class SourceImageQuerySet(models.QuerySet["SourceImage"]):
     def accepted(self) -> Self:
         return self.filter(rejected="")
+
+    def used_in(self, stimulus_set: "StimulusSet") -> Self:
+        """The photographs whose style the finished pictures of a set took on."""
+        groups = {
+            group for picture in stimulus_set.wanted().done() for group in picture.groups_used()
+        }
+        condition = Q(pk__in=[])
+        for clustering, rank, medoid_only in groups:
+            these = Q(memberships__cluster__clustering=clustering, memberships__cluster__rank=rank)
+            condition |= these & Q(memberships__is_medoid=True) if medoid_only else these
+        return self.filter(condition).distinct()
 
 
 class SourceImage(Photograph):
@@ -234,7 +306,7 @@ class SourceImage(Photograph):
     rank = models.PositiveIntegerField(_("rank"), default=0, editable=False)
     origin = models.CharField(
         _("origin"),
-        max_length=500,
+        max_length=2000,
         blank=True,
         editable=False,
         help_text=_("Address of the image, or package, member and crop."),
@@ -242,6 +314,12 @@ class SourceImage(Photograph):
     rejected = models.CharField(
         _("left out because"), max_length=200, blank=True, help_text=_("Empty: accepted.")
     )
+    by_person = models.BooleanField(
+        _("judged by a person"),
+        default=False,
+        help_text=_("What a person accepted or left out, the automatic selection never changes."),
+    )
+    measures = models.JSONField(_("measures"), null=True, blank=True, editable=False)
 
     objects = SourceImageQuerySet.as_manager()
 
@@ -255,6 +333,72 @@ class SourceImage(Photograph):
 
     def __str__(self) -> str:
         return f"{self.word} #{self.pk}"
+
+
+class Hit(models.Model):
+    """Something that a source found for a word, and what became of it: nothing is fetched twice."""
+
+    class State(models.TextChoices):
+        FOUND = "found", _("found, not fetched yet")
+        STORED = "stored", _("stored")
+        REFUSED = "refused", _("refused")
+
+    word = models.ForeignKey(
+        Word, on_delete=models.CASCADE, related_name="hits", verbose_name=_("word")
+    )
+    source = models.CharField(_("source"), max_length=40, choices=SOURCES)
+    query = models.CharField(_("query"), max_length=200)
+    rank = models.PositiveIntegerField(_("rank"), help_text=_("Over all queries; 0 is the first."))
+    page = models.PositiveIntegerField(_("page of results"), default=1)
+    origin = models.CharField(_("origin"), max_length=2000)
+    page_url = models.CharField(_("page"), max_length=500, blank=True)
+    credit = models.CharField(_("credit"), max_length=300, blank=True)
+    license = models.CharField(_("licence as stated"), max_length=120, blank=True)
+    license_url = models.CharField(_("address of the licence"), max_length=300, blank=True)
+    attribution = models.TextField(_("attribution"), blank=True)
+    found_at = models.DateTimeField(_("found"), auto_now_add=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.FOUND)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    detail = models.TextField(_("problem"), blank=True)
+    image = models.ForeignKey(
+        SourceImage,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="hits",
+        verbose_name=_("photograph"),
+    )
+
+    class Meta:
+        ordering = ["word_id", "source", "rank"]
+        verbose_name = _("hit")
+        verbose_name_plural = _("hits")
+        constraints = [
+            models.UniqueConstraint(fields=["word", "source", "origin"], name="one_hit_per_origin"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} · {self.get_source_display()} {self.rank}"
+
+
+class HostSlot(models.Model):
+    """A connection to a host that one worker may have at a time: how all workers together are polite.
+
+    ``free_at``: when the one who has it must be done. ``not_before``: what the host itself asked for.
+    """
+
+    host = models.CharField(max_length=255)
+    number = models.PositiveSmallIntegerField()
+    free_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "number"], name="one_slot_per_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.number}"
 
 
 class ContentImage(Photograph):
@@ -999,6 +1143,21 @@ class StylizedImage(Work):
     def __str__(self) -> str:
         return f"{self.word} × {self.content}"
 
+    def groups_used(self) -> list[tuple[int, int, bool]]:
+        """Clustering, rank and whether only the medoid, of each cluster whose style it took on."""
+        made = self.params or {}
+        medoid_only = made.get("members") == Members.MEDOID
+        behind = made.get("background") or {}
+        return [
+            (clustering, rank, medoid_only)
+            for clustering, ranks in (
+                (self.clustering_id, made.get("clusters", [])),
+                (self.background_clustering_id, behind.get("clusters", [])),
+            )
+            if clustering is not None
+            for rank in ranks
+        ]
+
 
 class Style(models.Model):
     """What a word became: the representation of some of its clusters, for one recipe.
@@ -1063,6 +1222,10 @@ class Job(Work):
         related_name="jobs",
         verbose_name=_("recipe"),
     )
+    source = models.CharField(_("image source"), max_length=40, blank=True, choices=SOURCES)
+    limit = models.PositiveIntegerField(
+        _("at most"), null=True, blank=True, help_text=_("So many photographs are asked for.")
+    )
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     note = models.TextField(_("result"), blank=True)
@@ -1075,7 +1238,7 @@ class Job(Work):
         verbose_name_plural = _("jobs")
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "word", "encoder", "fingerprint"],
+                fields=["kind", "word", "encoder", "fingerprint", "source"],
                 condition=Q(state__in=[State.QUEUED, State.RUNNING], recipe__isnull=True),
                 name="one_active_job_per_stage",
             ),

@@ -7,6 +7,7 @@ nobody asked for (a typing mistake), stops the start with a message that says wh
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +15,15 @@ from django.core.exceptions import ImproperlyConfigured
 PREFIX = "STYLESTUDY_"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class Secret(str):
+    """A key or password: its value is used as a string, but never shown by printing or logging it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if str.__len__(self) else "Secret()"
 
 
 class Env:
@@ -31,6 +41,10 @@ class Env:
         """The value as written; an empty value counts as not set."""
         self._known.add(name)
         return self._environ.get(name, "").strip() or default
+
+    def secret(self, name: str) -> Secret:
+        """A key; empty when it is not set."""
+        return Secret(self.text(name))
 
     def flag(self, name: str, default: bool) -> bool:
         raw = self.text(name)
@@ -88,6 +102,14 @@ class Env:
             # What follows the scheme may hold a password: not to be shown.
             shown = f"{scheme}://…" if mark else raw.rpartition("@")[2]
             raise self._wrong(name, shown, f"a URL that begins with one of {', '.join(options)}")
+        return raw
+
+    def web_address(self, name: str, default: str) -> str:
+        """A base address, http or https, without a slash at its end."""
+        raw = self.text(name, default).rstrip("/")
+        parts = urlsplit(raw)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise self._wrong(name, raw, "an address that begins with https://")
         return raw
 
     def path(self, name: str, default: Path) -> Path:

@@ -158,6 +158,28 @@ if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", DEVICE):
         f"STYLESTUDY_DEVICE must be auto, cpu, cuda, cuda:N or mps; it is {DEVICE!r}."
     )
 PRECISION = env.choice("STYLESTUDY_PRECISION", "auto", ["auto", "float32", "tf32", "bf16"])
+# Photographs from the web. Who asks: Wikimedia refuses programs that name no contact.
+CONTACT = env.text("STYLESTUDY_CONTACT")
+COLLECT_LIMIT = env.number("STYLESTUDY_COLLECT_LIMIT", 60, low=1, high=2000)
+OPENVERSE_URL = env.web_address("STYLESTUDY_OPENVERSE_URL", "https://api.openverse.org")
+OPENVERSE_CLIENT_ID = env.text("STYLESTUDY_OPENVERSE_CLIENT_ID")
+OPENVERSE_CLIENT_SECRET = env.secret("STYLESTUDY_OPENVERSE_CLIENT_SECRET")
+COMMONS_URL = env.web_address("STYLESTUDY_COMMONS_URL", "https://commons.wikimedia.org")
+FLICKR_URL = env.web_address("STYLESTUDY_FLICKR_URL", "https://api.flickr.com")
+FLICKR_KEY = env.secret("STYLESTUDY_FLICKR_KEY")
+BRAVE_URL = env.web_address("STYLESTUDY_BRAVE_URL", "https://api.search.brave.com")
+BRAVE_KEY = env.secret("STYLESTUDY_BRAVE_KEY")
+SERPAPI_URL = env.web_address("STYLESTUDY_SERPAPI_URL", "https://serpapi.com")
+SERPAPI_KEY = env.secret("STYLESTUDY_SERPAPI_KEY")
+# Hosts (name or name:port) that may be downloaded from although their address is a private one: for
+# tests with a server of their own. A deployment never needs it; `manage.py check` says so.
+DOWNLOAD_ALLOW_HOSTS = env.words("STYLESTUDY_DOWNLOAD_ALLOW_HOSTS")
+DOWNLOAD_MAX_BYTES = env.number("STYLESTUDY_DOWNLOAD_MAX_MIB", 20, low=1, high=200) * 2**20
+DOWNLOAD_SECONDS = env.number("STYLESTUDY_DOWNLOAD_SECONDS", 60, low=1, high=600)
+DOWNLOAD_THREADS = env.number("STYLESTUDY_DOWNLOAD_THREADS", 6, low=1, high=32)
+# Of all workers together: so many connections to one host at a time, and so long a pause after each.
+HOST_CONNECTIONS = env.number("STYLESTUDY_HOST_CONNECTIONS", 2, low=1, high=16)
+HOST_PAUSE_MS = env.number("STYLESTUDY_HOST_PAUSE_MS", 200, low=0, high=60_000)
 # How long a claimed row stays claimed when nobody renews it.
 LEASE_SECONDS = env.number("STYLESTUDY_LEASE_SECONDS", 120, low=5, high=86_400)
 MAX_ATTEMPTS = env.number("STYLESTUDY_MAX_ATTEMPTS", 3, low=1, high=100)

@@ -44,3 +44,26 @@ def device_and_precision_are_there(app_configs: Any, **kwargs: Any) -> list[Chec
             )
         ]
     return []
+
+
+@register(Tags.security)
+def only_public_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return _allowed_hosts(checks.Warning, "generation.W002")
+
+
+@register(Tags.security, deploy=True)
+def only_public_hosts_in_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return _allowed_hosts(Error, "generation.E002")
+
+
+def _allowed_hosts(kind: type[Error] | type[checks.Warning], check_id: str) -> list[CheckMessage]:
+    if not settings.DOWNLOAD_ALLOW_HOSTS:
+        return []
+    return [
+        kind(
+            f"Pictures may be downloaded from {', '.join(settings.DOWNLOAD_ALLOW_HOSTS)}, even where "
+            "that is this machine or another one that the public does not reach.",
+            hint="Remove STYLESTUDY_DOWNLOAD_ALLOW_HOSTS: it is for tests with a server of their own.",
+            id=check_id,
+        )
+    ]

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import TypedDict
@@ -10,12 +12,22 @@ from typing import TypedDict
 import numpy as np
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext as _
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
+
+from generation.refusals import Refusal
+
+# Far more pixels than are ever taken: an error for whoever opens an image, not a line in a log.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 MIN_SIDE = 64
 MAX_PIXELS = 60_000_000
 # MPO is what phones write: a JPEG with a second picture behind it, of which the first is read.
 FORMATS = ("JPEG", "PNG", "WEBP")
+# A progressive JPEG has about ten scans, and each costs a pass over all its pixels.
+MAX_SCANS = 100
+MAX_SEGMENTS = 5000
+
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 # What a damaged file makes Pillow's decoders raise.
 DECODER_ERRORS = (
@@ -46,12 +58,12 @@ TURNS = {
 class ImageRefused(ValueError):
     """A file that is not taken. ``code`` is for programs, the text for people.
 
-    Codes: empty, not-an-image, unsupported-format, truncated, animated, too-large, too-small.
+    The codes are those of `Refusal`.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.code = str(code)
         self.message = message
 
     @property
@@ -81,33 +93,24 @@ def read_image(data: bytes, *, min_side: int = MIN_SIDE, max_pixels: int = MAX_P
     """Decode a JPEG, PNG or WebP file whole, turn it upright and make it plain RGB.
 
     Transparent parts become white, CMYK, gray, palette and 16-bit images 8-bit RGB, colors of
-    another profile sRGB. All metadata is dropped. Raises ImageRefused.
+    another profile sRGB. All metadata is dropped, and so is whatever else lies in the file: only
+    pixels leave here. Raises ImageRefused.
     """
     if not data:
-        raise ImageRefused("empty", _("The file is empty."))
-    picture = _open(data, max_pixels)
-    with picture:
-        width, height = picture.size
-        if width * height > max_pixels:
-            raise _too_large(max_pixels, width, height)
-        if min(width, height) < min_side:
-            raise ImageRefused(
-                "too-small",
-                _(
-                    "The image has %(width)d × %(height)d pixels. "
-                    "Each side must have at least %(least)d."
-                )
-                % {"width": width, "height": height, "least": min_side},
-            )
-        if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-            raise ImageRefused(
-                "animated", _("The image is animated. Save one frame of it and use that.")
-            )
+        raise ImageRefused(Refusal.EMPTY, _("The file is empty."))
+    # A verified picture cannot be read any more: it is opened again.
+    with _open(data, max_pixels) as picture:
+        _refuse_at_once(picture, data, min_side, max_pixels)
+        try:
+            picture.verify()
+        except DECODER_ERRORS as error:
+            raise _truncated() from error
+    with _open(data, max_pixels) as picture:
         try:
             picture.load()
             image = _upright(_to_rgb(picture), _orientation(picture))
         except DECODER_ERRORS as error:
-            raise _truncated() from error
+            raise _unreadable(error) from error
     image.info = {}
     return RgbImage(image, image.width, image.height)
 
@@ -152,25 +155,74 @@ def photograph_fields(photo: RgbImage) -> PhotographFields:
 # --- steps ------------------------------------------------------------------------------------
 
 
+def _refuse_at_once(picture: Image.Image, data: bytes, min_side: int, max_pixels: int) -> None:
+    """What the header tells, before any pixel is decoded."""
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise _too_large(max_pixels, width, height)
+    if min(width, height) < min_side:
+        raise ImageRefused(
+            Refusal.TOO_SMALL,
+            _(
+                "The image has %(width)d × %(height)d pixels. "
+                "Each side must have at least %(least)d."
+            )
+            % {"width": width, "height": height, "least": min_side},
+        )
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+        raise ImageRefused(
+            Refusal.ANIMATED, _("The image is animated. Save one frame of it and use that.")
+        )
+    if picture.format in ("JPEG", "MPO") and _endless_work(data):
+        raise _bomb()
+
+
+def _endless_work(jpeg: bytes) -> bool:
+    """Whether a JPEG has far more scans or segments than any camera or program writes."""
+    position, scans = 2, 0
+    for _segment in range(MAX_SEGMENTS):
+        found = JPEG_MARKER.search(jpeg, position)
+        if found is None:
+            return False
+        marker, position = jpeg[found.end() - 1], found.end()
+        if marker == 0xD9:
+            return False  # The end; phones append whole films behind it.
+        scans += marker == 0xDA
+        if scans > MAX_SCANS:
+            return True
+        # A segment's length counts its own two bytes.
+        position += int.from_bytes(jpeg[position : position + 2], "big")
+    return True
+
+
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
     except UnidentifiedImageError as error:
-        kind = _kind(data)
-        if kind in FORMATS:
-            raise _truncated() from error
-        if kind:
-            raise ImageRefused(
-                "unsupported-format",
-                _("The file is a %(format)s. Use JPEG, PNG or WebP.") % {"format": kind},
-            ) from error
-        raise ImageRefused(
-            "not-an-image", _("The file is not an image. Use JPEG, PNG or WebP.")
-        ) from error
+        raise _no_picture(_kind(data)) from error
     except DECODER_ERRORS as error:
-        raise _truncated() from error
+        raise _unreadable(error) from error
+
+
+def _no_picture(kind: str) -> ImageRefused:
+    if kind in FORMATS:
+        return _truncated()
+    if kind == "HTML":
+        return ImageRefused(
+            Refusal.HTML,
+            _(
+                "The file is a web page (HTML), not an image. Open the page, save the image itself "
+                "as JPEG, PNG or WebP and use that."
+            ),
+        )
+    if kind:
+        return ImageRefused(
+            Refusal.UNSUPPORTED_FORMAT,
+            _("The file is a %(format)s. Use JPEG, PNG or WebP.") % {"format": kind},
+        )
+    return ImageRefused(Refusal.NOT_AN_IMAGE, _("The file is not an image. Use JPEG, PNG or WebP."))
 
 
 def _kind(data: bytes) -> str:
@@ -197,16 +249,23 @@ def _kind(data: bytes) -> str:
         return "WEBP"
     if data[4:8] == b"ftyp":
         return {b"avif": "AVIF", b"avis": "AVIF"}.get(data[8:12], "HEIC")
-    if b"<svg" in data[:1024].lower():
+    return _markup(data[:1024].lower().lstrip(b"\xef\xbb\xbf \t\r\n"))
+
+
+def _markup(start: bytes) -> str:
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")):
+        return "HTML"
+    if b"<svg" in start:
         return "SVG"
-    return ""
+    # Behind an XML declaration or a comment.
+    return "HTML" if start.startswith(b"<") and b"<html" in start else ""
 
 
 def _too_large(max_pixels: int, width: int = 0, height: int = 0) -> ImageRefused:
     limit = max_pixels // 1_000_000 or max_pixels / 1_000_000
     if width:
         return ImageRefused(
-            "too-large",
+            Refusal.TOO_LARGE,
             _(
                 "The image has %(width)d × %(height)d pixels. "
                 "At most %(limit)s million are taken: make it smaller."
@@ -214,14 +273,30 @@ def _too_large(max_pixels: int, width: int = 0, height: int = 0) -> ImageRefused
             % {"width": width, "height": height, "limit": limit},
         )
     return ImageRefused(
-        "too-large",
+        Refusal.TOO_LARGE,
         _("The image has too many pixels. At most %(limit)s million are taken.") % {"limit": limit},
     )
 
 
+def _unreadable(error: BaseException) -> ImageRefused:
+    # Pillow names the limit that metadata of a PNG exceeded, and nothing else tells the two apart.
+    return _bomb() if "MAX_TEXT_" in str(error) else _truncated()
+
+
 def _truncated() -> ImageRefused:
     return ImageRefused(
-        "truncated", _("The image file is damaged or cut off. Get it again and use the new file.")
+        Refusal.TRUNCATED,
+        _("The image file is damaged or cut off. Get it again and use the new file."),
+    )
+
+
+def _bomb() -> ImageRefused:
+    return ImageRefused(
+        Refusal.BOMB,
+        _(
+            "The image file is packed so that reading it would exhaust the machine. Open it with "
+            "an image editor that you trust, save it anew and use that."
+        ),
     )
 
 
@@ -240,34 +315,40 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
         return _from_16_bit(picture)
+    profile = picture.info.get("icc_profile")
     if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return _from_profile(picture) or picture.convert("RGB")
+        rgba = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        colors = _in_srgb(rgba.convert("RGB"), profile)
+        colors.paste((255, 255, 255), mask=ImageChops.invert(rgba.getchannel("A")))
+        return colors
+    plain = picture if picture.mode in ("RGB", "CMYK", "L") else picture.convert("RGB")
+    return _in_srgb(plain, profile)
 
 
 def _from_16_bit(picture: Image.Image) -> Image.Image:
     """16-bit gray scaled to 8 bits; Pillow's own conversion may clip at 255 instead."""
-    values = np.asarray(picture).astype(np.float64)
-    gray = np.clip(np.rint(values / 257.0), 0, 255).astype(np.uint8)
+    values = np.asarray(picture)
+    # 65535 = 255 × 257; 257 is odd, so that no value lies half way.
+    gray = ((np.clip(values, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
     hole = picture.info.get("transparency")
     if isinstance(hole, int):
         gray[values == hole] = 255
     return Image.fromarray(gray).convert("RGB")
 
 
-def _from_profile(picture: Image.Image) -> Image.Image | None:
-    """Colors of an embedded profile in sRGB, as a browser shows them; None without a usable one."""
-    profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "CMYK"):
-        return None
+def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB with the colors that a browser shows; as they are when there is no usable profile."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.profileToProfile(
-            picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        converted = _by_profile(picture, profile) if profile else None
     except (ImageCms.PyCMSError, *DECODER_ERRORS):
+        converted = None
+    return converted or picture.convert("RGB")
+
+
+def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image | None:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if "sRGB" in ImageCms.getProfileDescription(source):
         return None
+    return ImageCms.profileToProfile(
+        picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )

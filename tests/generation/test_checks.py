@@ -44,3 +44,22 @@ def test_a_web_process_without_torch_cannot_tell(
     settings.DEVICE = "cuda:0"
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert check(None) == []
+
+
+@pytest.mark.parametrize(("deploy", "ids"), [(False, ["W002"]), (True, ["W002", "E002"])])
+def test_hosts_that_are_not_public(settings: Any, deploy: bool, ids: list[str]) -> None:
+    def found() -> list[Any]:
+        return [
+            one
+            for one in run_checks(tags=["security"], include_deployment_checks=deploy)
+            if str(one.id).startswith("generation.")
+        ]
+
+    settings.DOWNLOAD_ALLOW_HOSTS = []
+    assert found() == []
+    settings.DOWNLOAD_ALLOW_HOSTS = ["127.0.0.1:8000", "pictures.lan"]
+    assert sorted(one.id for one in found()) == sorted(f"generation.{name}" for name in ids)
+    assert {one.is_serious() for one in found()} == ({False, True} if deploy else {False})
+    for one in found():
+        assert "127.0.0.1:8000, pictures.lan" in one.msg
+        assert "STYLESTUDY_DOWNLOAD_ALLOW_HOSTS" in str(one.hint)

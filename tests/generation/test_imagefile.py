@@ -1,12 +1,10 @@
 """Hostile and odd image files: a plain upright RGB image, or a named refusal."""
 
-import io
-import struct
-import zlib
+import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from generation.imagefile import (
     ImageRefused,
@@ -15,56 +13,44 @@ from generation.imagefile import (
     pixel_sha256,
     read_image,
 )
-
-
-def noise(size: tuple[int, int] = (96, 80)) -> Image.Image:
-    rng = np.random.default_rng(1)
-    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that only claims its size."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        body = name + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(b"\0"))
-        + chunk(b"IEND", b"")
-    )
-
-
-def animation(kind: str) -> bytes:
-    frames = [Image.new("RGB", (64, 64), c) for c in ("red", "blue")]
-    return saved(frames[0], kind, save_all=True, append_images=frames[1:])
+from generation.refusals import Refusal
+from tests import hostile
+from tests.hostile import animated as animation
+from tests.hostile import picture as noise
+from tests.hostile import png, saved
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
     [
         (b"", "empty"),
-        (b"<html>not found</html>", "not-an-image"),
+        (b"<html>not found</html>", "html"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE HTML><svg></svg>", "html"),
+        (b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>", "html"),
         (b"just text under a .jpg name", "not-an-image"),
         (saved(Image.new("RGB", (64, 64)), "GIF"), "unsupported-format"),
         (saved(Image.new("RGB", (64, 64)), "TIFF"), "unsupported-format"),
         (saved(Image.new("RGB", (64, 64)), "BMP"), "unsupported-format"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported-format"),
         (b"\xff\xd8\xff\xe0", "truncated"),
-        (png_header(60_000, 60_000), "too-large"),
-        (png_header(10_000, 9_500), "too-large"),
-        (png_header(9_000, 7_000), "too-large"),
-        (png_header(100, 100), "truncated"),
+        (hostile.png_claim(), "too-large"),
+        (png(10_000, 9_500, rows=1), "too-large"),
+        (png(9_000, 7_000, rows=1), "too-large"),
+        (png(100, 100, rows=0), "truncated"),
         (saved(Image.new("RGB", (63, 300)), "PNG"), "too-small"),
+        (hostile.gif_and_script(), "unsupported-format"),
+        (hostile.gif_and_jpeg(), "unsupported-format"),
+        (hostile.svg(), "unsupported-format"),
+        (hostile.html(), "html"),
+        (hostile.png_bomb(), "too-large"),
+        (hostile.webp_bomb(), "too-large"),
+        (hostile.webp_claim(), "too-large"),
+        (hostile.jpeg_claim(), "too-large"),
+        (hostile.png_text_bomb(), "bomb"),
+        (hostile.png_profile_bomb(), "bomb"),
+        (hostile.png_text_flood(), "bomb"),
+        (hostile.jpeg_of_many_scans(), "bomb"),
+        (hostile.wrong_checksum(), "truncated"),
         (animation("PNG"), "animated"),
         (animation("WEBP"), "animated"),
     ],
@@ -74,6 +60,7 @@ def test_refused_by_name(data: bytes, code: str) -> None:
         read_image(data)
     assert refusal.value.code == code
     assert refusal.value.reason_code == code
+    assert Refusal(code).label
     assert str(refusal.value).endswith(".")
 
 
@@ -91,6 +78,48 @@ def test_good_files_come_as_rgb(kind: str) -> None:
     photo = read_image(saved(noise(), kind))
     assert (photo.image.mode, photo.width, photo.height) == ("RGB", 96, 80)
     assert photo.image.info == {}
+
+
+@pytest.mark.parametrize(
+    ("whole", "plain"),
+    [
+        (hostile.jpeg_and_html(), hostile.good("JPEG")),
+        (hostile.jpeg_with_script_in_comment(), hostile.good("JPEG")),
+        (hostile.png_and_zip(), hostile.good("PNG")),
+        (hostile.mpo(), hostile.good("JPEG")),
+        # A film behind the photograph, as phones append it, is no endless work.
+        (hostile.good("JPEG") + b"\xff\xda\0\0" * 10_000, hostile.good("JPEG")),
+    ],
+)
+def test_only_pixels_of_a_polyglot_are_kept(whole: bytes, plain: bytes) -> None:
+    kept = encode_png(read_image(whole).image)
+    assert kept == encode_png(read_image(plain).image)
+    assert b"alert" not in kept
+    assert b"PK\x05\x06" not in kept
+
+
+def test_a_bomb_is_refused_where_warnings_are_not_errors() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ImageRefused, match="12000 × 10000") as refusal:
+            read_image(hostile.png_bomb())
+    assert refusal.value.code == "too-large"
+
+
+def test_colors_of_a_transparent_picture_follow_its_profile() -> None:
+    blue = Image.new("RGBA", (64, 64), (0, 0, 255, 255))
+    blue.putpixel((0, 0), (0, 0, 0, 0))
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # Red and blue change places: whoever follows the profile sees red.
+    assert profile.count(b"rXYZ") == profile.count(b"bXYZ") == 1
+    red, other = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[other : other + 4] = b"bXYZ", b"rXYZ"
+    swapped = bytes(profile).replace(b"s\0R\0G\0B", b"o\0d\0d\0!").replace(b"sRGB", b"odd!")
+    image = read_image(saved(blue, "PNG", icc_profile=swapped)).image
+    r, _g, b = image.getpixel((30, 30))
+    assert r > 240
+    assert b < 15
+    assert image.getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_cmyk_red_is_red() -> None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from generation.models import StylizedImage
 from survey import session
+from survey.credits import Credit, as_csv, credits_of
 from survey.forms import AnswerForm, JoinForm
 from survey.models import Participation, Question, Study, StudyText, Trial
 from survey.texts import language, text_of
@@ -109,6 +110,34 @@ def _closed(request: HttpRequest, study: Study) -> HttpResponse:
     }
     # A study in preparation tells no more than that.
     return render(request, "survey/closed.html", context)
+
+
+@require_safe
+@quiet
+def credits_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """Whom the pictures are owed to. Public, as licences ask; of drafts there is none yet."""
+    study = _begun(slug)
+    found = credits_of(study.stimulus_set)
+    by_subject: dict[tuple[str, str], list[Credit]] = {}
+    for credit in found:
+        by_subject.setdefault((credit.role, credit.subject), []).append(credit)
+    context = {"study": study, "text": text_of(study), "groups": by_subject, "count": len(found)}
+    return render(request, "survey/credits.html", context)
+
+
+@require_safe
+@quiet
+def credits_file(request: HttpRequest, slug: str) -> HttpResponse:
+    study = _begun(slug)
+    # The mark tells spreadsheets that it is UTF-8.
+    text = "\ufeff" + as_csv(credits_of(study.stimulus_set))
+    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="CREDITS.csv"'
+    return response
+
+
+def _begun(slug: str) -> Study:
+    return get_object_or_404(Study.objects.exclude(status=Study.Status.DRAFT), slug=slug)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

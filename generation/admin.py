@@ -1,6 +1,7 @@
 """The admin's pages for words, photographs, sets and pictures."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -33,12 +34,12 @@ from generation.forms import (
     LeaveOutForm,
     WordChoices,
     WordForm,
-    add_photographs,
 )
 from generation.imagefile import mask_file, pixel_sha256
 from generation.models import (
     Clustering,
     ContentImage,
+    Hit,
     Job,
     MaskKind,
     Preset,
@@ -50,8 +51,10 @@ from generation.models import (
     StylizedImage,
     Word,
 )
+from generation.refusals import label
 from generation.resolved import resolved
 from generation.thumbs import address, strip, thumb
+from generation.uploads import add_uploads
 from generation.views import start_making
 from generation.vision.errors import BadParams
 from generation.vision.recipe import PRESETS
@@ -85,7 +88,17 @@ class WordAdmin(PictureAdmin):
     list_display = ["text", "gloss", "strip", "accepted", "left_out", "source"]
     search_fields = ["text", "reading", "gloss"]
     readonly_fields = ["photographs_so_far"]
-    fields = ["text", "reading", "gloss", "source", "photographs", "photographs_so_far"]
+    fields = [
+        "text",
+        "reading",
+        "gloss",
+        "source",
+        "queries",
+        "photographs",
+        "photographs_so_far",
+    ]
+    actions = ["collect_many"]
+    actions_detail = ["collect"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (
@@ -106,7 +119,7 @@ class WordAdmin(PictureAdmin):
     def get_fields(self, request: HttpRequest, obj: Word | None = None) -> list[str]:
         names = list(super().get_fields(request, obj))
         if not self.has_change_permission(request, obj):
-            names.remove("photographs")
+            names = [name for name in names if name not in ("photographs", "queries")]
         return names
 
     @admin.display(description=_("photographs"))
@@ -135,6 +148,16 @@ class WordAdmin(PictureAdmin):
             gettext("Look through them, leave some out"),
         )
 
+    @action(description=_("Collect photographs"), url_path="collect", permissions=["view"])
+    def collect(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        word = get_object_or_404(Word, pk=object_id)
+        return redirect(f"{reverse('generation:collect')}?word={word.pk}")
+
+    @admin.action(description=_("Collect photographs …"), permissions=["change"])
+    def collect_many(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
+        asked = urlencode({"word": list(queryset.values_list("pk", flat=True))}, doseq=True)
+        return redirect(f"{reverse('generation:collect')}?{asked}")
+
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         request.uploaded = (form.instance, form.cleaned_data.get("photographs") or [])
@@ -147,7 +170,7 @@ class WordAdmin(PictureAdmin):
         return response
 
     def _add_photographs(self, request: HttpRequest, word: Word, uploads: Any) -> None:
-        result = add_photographs(word, uploads)
+        result = add_uploads(word, uploads)
         if result.added:
             messages.success(
                 request,
@@ -214,6 +237,8 @@ class SourceImageAdmin(PictureAdmin):
         "origin",
         "credit",
         "license",
+        "license_url",
+        "attribution",
         "page_url",
     ]
 
@@ -262,6 +287,49 @@ class SourceImageAdmin(PictureAdmin):
         return TemplateResponse(request, "generation/leave_out.html", context)
 
 
+@admin.register(Hit)
+class HitAdmin(ReadOnlyAdmin):
+    list_display = ["word", "source", "rank", "query", "state", "why", "detail", "page_link"]
+    list_filter = ["state", "reason", "source", "word"]
+    list_select_related = ["word"]
+    list_per_page = 60
+    search_fields = ["word__text", "query", "credit", "detail"]
+    fields = [
+        "word",
+        "source",
+        "query",
+        "rank",
+        "page",
+        "state",
+        "why",
+        "detail",
+        "origin",
+        "page_link",
+        "credit",
+        "license",
+        "license_url",
+        "attribution",
+        "found_at",
+        "image",
+    ]
+    readonly_fields = ["page_link", "why"]
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def why(self, row: Hit) -> str:
+        return label(row.reason)
+
+    @admin.display(description=_("page"))
+    def page_link(self, row: Hit) -> SafeString | str:
+        # Only what a browser may open: a source could name anything.
+        if not row.page_url.startswith(("https://", "http://")):
+            return row.page_url or "–"
+        return format_html(
+            '<a class="underline" href="{0}" rel="noreferrer noopener">{1}</a>',
+            row.page_url,
+            row.page_url[:60],
+        )
+
+
 @admin.register(ContentImage)
 class ContentImageAdmin(PictureAdmin):
     list_display = ["thumbnail", "name", "size", "license"]
@@ -282,7 +350,7 @@ class ContentImageAdmin(PictureAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        texts = ["credit", "license", "page_url"]
+        texts = ["credit", "license", "license_url", "attribution", "page_url"]
         if obj is None:
             return [(None, {"fields": ["name", "upload", *texts]})]
         if not self.has_change_permission(request, obj):

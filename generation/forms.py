@@ -1,42 +1,30 @@
 """Forms of the admin: uploads that are verified, choices with thumbnails."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.db import IntegrityError, transaction
-from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanWidget,
+)
 
-from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image
-from generation.models import ContentImage, MaskKind, SourceImage, Word
+from generation.imagefile import ImageRefused, photograph_fields
+from generation.models import SOURCES, ContentImage, MaskKind, Query, Word
+from generation.sources import get_source
+from generation.sources.base import SourceError
 from generation.thumbs import thumb
+from generation.uploads import read_upload
 
 ACCEPT = "image/jpeg,image/png,image/webp"
-
-
-def read_upload(upload: UploadedFile) -> RgbImage:
-    """The verified image of an uploaded file. Raises ImageRefused."""
-    if (upload.size or 0) > settings.UPLOAD_MAX_BYTES:
-        raise ImageRefused(
-            "too-large",
-            gettext("The file has %(size)s. At most %(limit)s are taken.")
-            % {
-                "size": filesizeformat(upload.size or 0),
-                "limit": filesizeformat(settings.UPLOAD_MAX_BYTES),
-            },
-        )
-    upload.seek(0)
-    return read_image(upload.read())
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -53,53 +41,80 @@ class ManyFilesField(forms.Field):
         return [upload for upload in uploads if isinstance(upload, UploadedFile)]
 
 
-@dataclass
-class UploadResult:
-    """What became of uploaded photographs."""
-
-    added: list[SourceImage] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
-
-
-def add_photographs(word: Word, uploads: Iterable[UploadedFile]) -> UploadResult:
-    """Store each good file as a photograph of the word; bad ones never spoil the others.
-
-    Not to be called in a transaction: on SQLite nobody else could write while files are decoded.
-    """
-    result = UploadResult()
-    for upload in uploads:
-        name = str(upload.name)
-        try:
-            fields = photograph_fields(read_upload(upload))
-        except ImageRefused as refusal:
-            result.refused.append((name, refusal.message))
-            continue
-        if word.images.filter(sha256=fields["sha256"]).exists():
-            result.duplicates.append(name)
-            continue
-        try:
-            with transaction.atomic():
-                result.added.append(
-                    SourceImage.objects.create(word=word, source="upload", **fields)
-                )
-        except IntegrityError:
-            # Another upload of the same photograph was faster.
-            result.duplicates.append(name)
-    return result
-
-
 class WordForm(forms.ModelForm):
     photographs = ManyFilesField(
         label=_("Add photographs"),
         required=False,
-        help_text=_("Choose many at once: JPEG, PNG or WebP, at least 64 pixels a side."),
-        widget=ManyFilesInput(attrs={"accept": ACCEPT}),
+        help_text=_(
+            "Choose many at once: JPEG, PNG or WebP, at least 64 pixels a side; or a zip file of them, "
+            "with a credits.csv if you have one."
+        ),
+        widget=ManyFilesInput(attrs={"accept": f"{ACCEPT},.zip"}),
+    )
+
+    queries = forms.CharField(
+        label=_("Queries"),
+        required=False,
+        help_text=_(
+            "What is searched for, one a line, in any language; without any, the word itself. What "
+            "they find is merged by rank."
+        ),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
     class Meta:
         model = Word
         fields = ["text", "reading", "gloss", "source"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            texts = self.instance.queries.values_list("text", flat=True)
+            self.initial["queries"] = "\n".join(texts)
+
+    def clean_queries(self) -> list[str]:
+        lines = (line.strip() for line in self.cleaned_data["queries"].splitlines())
+        texts = list(dict.fromkeys(line for line in lines if line))
+        longest = Query._meta.get_field("text").max_length or 0
+        if any(len(text) > longest for text in texts):
+            raise ValidationError(
+                _("A query has at most %(n)d letters. Make it shorter."), params={"n": longest}
+            )
+        return texts
+
+    def _save_m2m(self) -> None:
+        super()._save_m2m()  # type: ignore[misc]  # Django's, absent from the stubs
+        texts = self.cleaned_data["queries"]
+        word = self.instance
+        if texts != list(word.queries.values_list("text", flat=True)):
+            # Anew, so that they stand in the order in which they were typed.
+            word.queries.all().delete()
+            Query.objects.bulk_create([Query(word=word, text=text) for text in texts])
+
+
+def sources() -> list[tuple[str, str]]:
+    """Image sources that can be used here; of the others, why not, is on their page of the docs."""
+    found = []
+    for name, label in SOURCES:
+        try:
+            get_source(name)
+        except SourceError:
+            continue
+        found.append((name, str(label)))
+    return found
+
+
+class CollectForm(forms.Form):
+    """Where photographs are looked for, and how many."""
+
+    source = forms.ChoiceField(label=_("Image source"), choices=sources)
+    limit = forms.IntegerField(
+        label=_("At most"),
+        min_value=1,
+        max_value=2000,
+        initial=lambda: settings.COLLECT_LIMIT,
+        help_text=_("Photographs a word, over all of its queries."),
+    )
 
 
 class PhotographField(forms.FileField):
@@ -128,7 +143,7 @@ class ContentImageForm(forms.ModelForm):
 
     class Meta:
         model = ContentImage
-        fields = ["name", "credit", "license", "page_url"]
+        fields = ["name", "credit", "license", "license_url", "attribution", "page_url"]
 
     def clean_upload(self) -> Any:
         fields = self.cleaned_data["upload"]
@@ -190,7 +205,7 @@ class ContentMaskForm(forms.ModelForm):
 
     class Meta:
         model = ContentImage
-        fields = ["name", "credit", "license", "page_url"]
+        fields = ["name", "credit", "license", "license_url", "attribution", "page_url"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -46,6 +46,26 @@ class StageFailed(Exception):
     """A word's stage ended without a result; the message is its reason."""
 
 
+def collect(word: Word, source: str, limit: int | None, on_step: Callable[[int, int], None]) -> Job:
+    """Collect photographs of a word, or go on where a run was stopped; the finished job.
+
+    Args:
+        on_step: called with how many hits are done, of how many.
+
+    Raises:
+        StageFailed: nothing could be collected, or another process is at it.
+    """
+    jobs.give_back_lost()
+    job = jobs.collecting_job(word, source, limit)
+    mine = pipeline.collect(job.pk, on_step)
+    job.refresh_from_db()
+    if not mine:
+        raise StageFailed(f"{job} is being done by {job.owner}. Wait for it, then try again.")
+    if job.state != State.DONE:
+        raise StageFailed(job.error or "Another process has taken it over.")
+    return job
+
+
 def cluster(word: Word, encoder: str, on_stage: Callable[[str], None]) -> Clustering:
     """The word's current clustering, made by the missing stages if it is not there.
 

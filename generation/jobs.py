@@ -93,6 +93,19 @@ def find_mask(content: ContentImage, kind: str, box: list[int] | None = None) ->
     return mask
 
 
+def collect(word: Word, source: str, limit: int | None = None) -> Job:
+    """Have photographs of a word collected; the run that is there already, if one is. Returns at once."""
+    job = collecting_job(word, source, limit)
+    send_ready()
+    return job
+
+
+def collecting_job(word: Word, source: str, limit: int | None = None) -> Job:
+    """The row of a run that waits or works, written if there is none."""
+    save_once(Job(kind=Job.Kind.COLLECT, word=word, source=source, limit=limit))
+    return word.jobs.active().get(kind=Job.Kind.COLLECT, source=source)
+
+
 def start(stimulus_set: StimulusSet) -> None:
     """Write a row for every picture of the set and put what failed in the queue again."""
     with transaction.atomic():
@@ -276,10 +289,10 @@ def single_content_only(word: Word, recipe: Recipe) -> bool:
 def next_stage(word: Word, encoder: str) -> Job | str:
     """The job to write, or the reason why the word cannot go on."""
     # A word with a source is collected once, whatever was uploaded beside.
-    collected = word.jobs.filter(kind=Job.Kind.COLLECT, state=State.DONE).exists()
-    if word.source and not collected:
-        failed = _failure(word, Q(kind=Job.Kind.COLLECT))
-        return failed or Job(kind=Job.Kind.COLLECT, word=word)
+    this = Q(kind=Job.Kind.COLLECT, source=word.source)
+    if word.source and not word.jobs.filter(this, state=State.DONE).exists():
+        failed = _failure(word, this)
+        return failed or Job(kind=Job.Kind.COLLECT, word=word, source=word.source)
     if not word.images.exists():
         return _(
             "%(word)s has no photographs. Upload some, or choose an image source, "

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -18,14 +19,13 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from generation import features, styles
+from generation import collecting, features, styles
+from generation.download import Downloader, Limits
 from generation.imagefile import (
     ImageRefused,
     encode_png,
     mask_file,
-    photograph_fields,
     pixel_sha256,
-    read_image,
 )
 from generation.jobs import owner_name, single_content_only
 from generation.models import (
@@ -34,15 +34,17 @@ from generation.models import (
     Job,
     Mask,
     Recipe,
-    SourceImage,
     Style,
     StyleCluster,
     StylizedImage,
     Word,
 )
 from generation.packages import PackageError
+from generation.selecting import select_word
 from generation.sources import get_source
+from generation.sources.api import user_agent
 from generation.sources.base import SourceError
+from generation.turns import HostTurns
 from generation.vision.clustering import ClusteringParams, cluster
 from generation.vision.errors import TooFewImages, VisionError
 from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
@@ -51,7 +53,8 @@ from generation.vision.transfer import stylize
 
 logger = logging.getLogger(__name__)
 
-COLLECT_LIMIT = 60
+# After a download's own deadline: for what it does before and after (seconds).
+HOLD_MARGIN = 30
 RENEW_SECONDS = 2.0
 # How long a step may report nothing before its row is given to another worker (seconds).
 PATIENCE = 1800.0
@@ -141,43 +144,55 @@ def _run(rows: Any, pk: int, work: Callable[[Any, Lease], None]) -> bool:
 # --- collect ----------------------------------------------------------------------------------
 
 
-def collect(job_id: int) -> bool:
-    """Fill a word with photographs from its source."""
-    return _run(Job.objects, job_id, _collect)
+def collect(job_id: int, watch: Callable[[int, int], None] = lambda _done, _total: None) -> bool:
+    """Fill a word with photographs from a source.
+
+    Args:
+        watch: called with how many hits are done, of how many.
+    """
+    return _run(Job.objects, job_id, partial(_collect, watch=watch))
 
 
-def _collect(job: Job, lease: Lease) -> None:
-    source = get_source(job.word.source)
-    hits = list(source.search(job.word.text, COLLECT_LIMIT))
-    refused: list[str] = []
-    for number, hit in enumerate(hits):
-        lease.renew(done=number, total=len(hits))
-        try:
-            photograph = read_image(source.read(hit))
-        except (ImageRefused, SourceError) as error:
-            refused.append(f"{hit.credit or hit.origin}: {error}")
-            continue
-        fields = photograph_fields(photograph)
-        SourceImage.objects.get_or_create(
-            word=job.word,
-            sha256=fields["sha256"],
-            defaults={
-                **fields,
-                "source": hit.source,
-                "query": hit.query,
-                "rank": hit.rank,
-                "origin": hit.origin,
-                "page_url": hit.page_url,
-                "credit": hit.credit,
-                "license": hit.license,
-            },
-        )
+def _collect(job: Job, lease: Lease, *, watch: Callable[[int, int], None]) -> None:
+    amount = {"done": 0, "total": 0}
+
+    def on_step(done: int, total: int) -> None:
+        amount.update(done=done, total=total)
+        lease.renew(**amount)
+        watch(done, total)
+
+    source = get_source(job.source)
+    report = collecting.Report()
+    collecting.search(job.word, source, job.limit or settings.COLLECT_LIMIT, report)
+    collecting.fetch(
+        job.word,
+        source,
+        _downloader(),
+        settings.DOWNLOAD_THREADS,
+        report,
+        on_step,
+    )
     if not job.word.images.exists():
         raise SourceError(
             _("No photograph of %(word)s could be used: %(why)s")
-            % {"word": job.word, "why": "; ".join(refused) or _("the source has none")}
+            % {"word": job.word, "why": report.text()}
         )
-    lease.finish(done=len(hits), total=len(hits), note="\n".join(refused))
+    select_word(job.word)
+    lease.finish(**amount, note=report.text())
+
+
+def _downloader() -> Downloader:
+    limits = Limits(
+        max_bytes=settings.DOWNLOAD_MAX_BYTES,
+        total_seconds=settings.DOWNLOAD_SECONDS,
+        allow_hosts=frozenset(host.lower() for host in settings.DOWNLOAD_ALLOW_HOSTS),
+    )
+    turns = HostTurns(
+        connections=settings.HOST_CONNECTIONS,
+        pause=settings.HOST_PAUSE_MS / 1000,
+        hold=settings.DOWNLOAD_SECONDS + HOLD_MARGIN,
+    )
+    return Downloader(limits, turns, user_agent(settings.CONTACT))
 
 
 # --- embed ------------------------------------------------------------------------------------

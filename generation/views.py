@@ -1,4 +1,4 @@
-"""Staff pages: the progress of a set, thumbnails."""
+"""Staff pages: the progress of a set and of collecting, thumbnails."""
 
 import hashlib
 import io
@@ -13,11 +13,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from generation import jobs
-from generation.models import ContentImage, Mask, SourceImage, StimulusSet, Style, StylizedImage
+from generation.collect_state import collect_state
+from generation.forms import CollectForm
+from generation.models import (
+    ContentImage,
+    Mask,
+    SourceImage,
+    StimulusSet,
+    Style,
+    StylizedImage,
+    Word,
+)
+from generation.set_licenses import by_license
 from generation.set_state import set_state as state_of
 
 KINDS: dict[str, type[models.Model]] = {
@@ -69,6 +80,24 @@ def set_state(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
+@require_GET
+@never_cache
+@staff_member_required
+def set_licenses(request: HttpRequest, slug: str) -> HttpResponse:
+    """The photographs that shaped a set's pictures, by licence: which may be shown and published."""
+    stimulus_set = _set_or_refuse(request, slug, "view")
+    groups = by_license(stimulus_set)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Photographs and licences: %(set)s") % {"set": stimulus_set},
+        "set": stimulus_set,
+        "groups": groups,
+        "total": sum(len(group.photographs) for group in groups),
+        "withheld": sum(len(group.photographs) for group in groups if not group.may_show),
+    }
+    return render(request, "generation/licenses.html", context)
+
+
 @require_POST
 @staff_member_required
 def set_make(request: HttpRequest, slug: str) -> HttpResponse:
@@ -99,6 +128,59 @@ def start_making(request: HttpRequest, stimulus_set: StimulusSet) -> bool:
     jobs.make(stimulus_set)
     messages.success(request, _("The pictures are being made. This page shows them as they come."))
     return True
+
+
+# --- collecting -------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+@staff_member_required
+def collect(request: HttpRequest) -> HttpResponse:
+    """The page on which photographs of words (``?word=1&word=2``) are asked for and come."""
+    words = _words_or_refuse(request)
+    may_collect = request.user.has_perm("generation.change_word")
+    first = words[0].source if len({word.source for word in words}) == 1 else ""
+    form = CollectForm(request.POST or None, initial={"source": first})
+    if request.method == "POST":
+        if not may_collect:
+            raise PermissionDenied
+        if form.is_valid():
+            for word in words:
+                jobs.collect(word, form.cleaned_data["source"], form.cleaned_data["limit"])
+            messages.success(
+                request, _("Photographs are being collected. This page shows how far.")
+            )
+            return redirect(request.get_full_path())
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Collect photographs"),
+        "words": words,
+        "state": collect_state(words),
+        "form": form,
+        "may_collect": may_collect,
+        "asked": request.GET.urlencode(),
+    }
+    return render(request, "generation/collect.html", context)
+
+
+@require_GET
+@never_cache
+@staff_member_required
+def collecting(request: HttpRequest) -> HttpResponse:
+    """The parts of that page that change, as an HTML fragment."""
+    state = collect_state(_words_or_refuse(request))
+    return render(request, "generation/includes/collect_state.html", {"state": state})
+
+
+def _words_or_refuse(request: HttpRequest) -> list[Word]:
+    if not request.user.has_perm("generation.view_word"):
+        raise PermissionDenied
+    asked = [pk for pk in request.GET.getlist("word") if pk.isdecimal() and len(pk) < 19]
+    words = list(Word.objects.filter(pk__in=asked))
+    if not words:
+        raise Http404(_("No word of that number."))
+    return words
 
 
 @require_GET

@@ -34,11 +34,12 @@ def png(size: int = 16, seed: int | None = None) -> bytes:
     return stream.getvalue()
 
 
-def grain(seed: int, color: tuple[int, int, int], width: int = 72) -> bytes:
-    """A noisy PNG of 72 pixels' height about a colour: something to be grouped and restyled."""
+def grain(seed: int, color: tuple[int, int, int], width: int = 72, height: int = 72) -> bytes:
+    """A noisy PNG about a colour: something to be grouped and restyled."""
     rng = random.Random(seed)
-    image = Image.new("RGB", (width, 72))
-    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(width * 72)])
+    image = Image.new("RGB", (width, height))
+    pixels = width * height
+    image.putdata([tuple(c + rng.randrange(-50, 50) for c in color) for _ in range(pixels)])
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from PIL import Image
 
-from generation import forms, jobs
+from generation import jobs, uploads
 from generation.imagefile import mask_file, pixel_sha256
 from generation.models import (
     Clustering,
@@ -134,14 +134,14 @@ def test_many_photographs_at_once(admin_client: Client) -> None:
 def test_others_can_write_while_photographs_are_decoded(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = forms.read_upload
+    real = uploads.read_upload
     depths = []
 
     def watched(upload: Any) -> Any:
         depths.append(connection.in_atomic_block)
         return real(upload)
 
-    monkeypatch.setattr(forms, "read_upload", watched)
+    monkeypatch.setattr(uploads, "read_upload", watched)
     data = {"text": "木製", "photographs": [png_upload("a.png"), png_upload("b.png")]}
     admin_client.post(reverse("admin:generation_word_add"), data)
     assert depths == [False, False]

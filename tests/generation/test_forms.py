@@ -1,4 +1,4 @@
-"""Uploads are judged one by one."""
+"""Forms of the admin: content photographs, reasons."""
 
 import io
 
@@ -6,9 +6,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from generation.forms import ContentImageForm, LeaveOutForm, add_photographs
+from generation.forms import ContentImageForm, LeaveOutForm
 from generation.models import ContentImage
-from tests.factories import WordFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -17,27 +16,6 @@ def upload(name: str = "a.png", color: str = "red") -> SimpleUploadedFile:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), color).save(stream, "PNG")
     return SimpleUploadedFile(name, stream.getvalue(), "image/png")
-
-
-def test_one_bad_file_spoils_no_good_one() -> None:
-    word = WordFactory()
-    files = [
-        upload("a.png"),
-        SimpleUploadedFile("bad.jpg", b"hello"),
-        upload("b.png", "blue"),
-        upload("a again.png"),
-        SimpleUploadedFile("empty.jpg", b""),
-    ]
-    result = add_photographs(word, files)
-    assert word.images.count() == len(result.added) == 2
-    assert result.duplicates == ["a again.png"]
-    assert [name for name, _ in result.refused] == ["bad.jpg", "empty.jpg"]
-
-
-def test_a_file_that_is_too_heavy_is_refused_unread(settings) -> None:
-    settings.UPLOAD_MAX_BYTES = 10
-    result = add_photographs(WordFactory(), [upload()])
-    assert "At most" in result.refused[0][1]
 
 
 def test_content_is_verified_and_stored_as_rgb() -> None:

@@ -17,7 +17,7 @@ from django.db import IntegrityError, OperationalError
 from PIL import Image
 
 from generation import features, inline, pictures, pipeline
-from generation.imagefile import pixel_sha256
+from generation.imagefile import photograph_fields, pixel_sha256, read_image
 from generation.models import Clustering, Job, SourceImage, State, Word
 from generation.notation import NAMES
 from generation.sources.base import SearchHit, SourceError
@@ -220,7 +220,7 @@ def test_the_pooling_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ({"image": "none.png"}, r"Expected an image file.*none\.png cannot be read: No such file"),
         ({"image": "."}, "Is a directory"),
-        ({"image": "page.png"}, r"page\.png: The file is not an image\. Use JPEG, PNG or WebP"),
+        ({"image": "page.png"}, r"page\.png: .*not an image"),
         ({"image": "small.png"}, r"small\.png: The image has 40 × 80 pixels.*at least 64"),
         ({"out": "out.jpg"}, r"name ends in \.png, got .*out\.jpg"),
         ({"out": "page.png/out.png"}, r"page\.png is not a folder"),
@@ -579,7 +579,7 @@ def test_segmentation_weights_that_are_not_there(folder: Path, settings: Any) ->
         ({"box": [0, 0, 81, 40]}, "inside the photograph of 80 × 72"),
         ({"content": "none.png"}, r"Expected an image file.*none\.png cannot be read"),
         ({"style": ["style1.png", "none.png"]}, r"none\.png cannot be read"),
-        ({"style": ["page.png"]}, r"page\.png: The file is not an image"),
+        ({"style": ["page.png"]}, r"page\.png: .*not an image"),
         ({"mask": "none.png"}, r"none\.png cannot be read"),
         ({"mask": "style1.png"}, r"80 × 72, but .*style1\.png has 72 × 72"),
         ({"out": "out.webp"}, r"ends in \.png"),
@@ -673,7 +673,8 @@ class Source:
     def read(self, hit: SearchHit) -> bytes:
         if hit.rank == 0:
             raise SourceError("gone")
-        return b"<html>" if hit.rank == 1 else grain(hit.rank, (90, 90, 90))
+        # Large enough not to be left out.
+        return b"<html>" if hit.rank == 1 else grain(hit.rank, (90, 90, 90), 128, 128)
 
 
 @pytest.fixture
@@ -741,10 +742,29 @@ def test_only_the_chosen_groups_make_the_style(
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("network")
-def test_a_word_that_the_samples_do_not_have_leaves_nothing(folder: Path) -> None:
-    refused(folder, stylize, {"word": "もふもふ"}, "no photographs of 'もふもふ'; they have 木製")
+def test_a_word_that_the_source_does_not_have_leaves_nothing(folder: Path) -> None:
+    asked = {"word": "もふもふ", "source": "samples"}
+    refused(folder, stylize, asked, "no photographs of 'もふもふ'; they have 木製")
     assert not Word.objects.exists()
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("network")
+def test_a_new_word_is_looked_for_where_it_can_be_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def get_source(name: str) -> None:
+        asked.append(name)
+        raise SourceError("Down.")
+
+    monkeypatch.setattr(pipeline, "get_source", get_source)
+    for word in ("石", "もふもふ"):
+        refused(folder, stylize, {"word": word}, "Down")
+    refused(folder, stylize, {"word": "もふもふ", "source": "commons"}, "Down")
+    assert asked == ["samples", "openverse", "commons"]
 
 
 @pytest.mark.django_db
@@ -767,7 +787,7 @@ def test_a_stage_that_fails_is_the_reason_and_can_be_tried_again(
     image = word.images.all()[0]
     for n in range(3):
         data = grain(50 + n, (90, 90, 90))
-        fields = pipeline.photograph_fields(pipeline.read_image(data))
+        fields = photograph_fields(read_image(data))
         SourceImage.objects.create(word=word, rank=20 + n, **fields)
     image.file.storage.delete(image.file.name)
     refused(folder, stylize, {"word": "石"}, "stored photograph 石 #.*Leave it out")
@@ -781,7 +801,7 @@ def test_a_stage_that_fails_is_the_reason_and_can_be_tried_again(
 @pytest.mark.usefixtures("network", "source")
 def test_a_word_that_another_process_works_on_is_left_to_it(folder: Path) -> None:
     word = Word.objects.create(text="石", source="samples")
-    row = Job.objects.create(kind=Job.Kind.COLLECT, word=word)
+    row = Job.objects.create(kind=Job.Kind.COLLECT, word=word, source="samples")
     assert Job.objects.all().claim(row.pk, "elsewhere/1")
     refused(folder, stylize, {"word": "石"}, "being done by elsewhere/1. Wait")
     assert Word.objects.get() == word

@@ -268,19 +268,24 @@ def test_collecting_keeps_the_good_ones_and_says_why_others_were_left(
     monkeypatch.setattr(pipeline, "get_source", lambda _name: HalfBrokenSource())
     word = Word.objects.create(text="もふもふ", source="half")
     for _twice in range(2):
-        job = Job.objects.create(kind=Job.Kind.COLLECT, word=word)
+        job = Job.objects.create(kind=Job.Kind.COLLECT, word=word, source="samples")
         assert pipeline.collect(job.pk)
     assert word.images.count() == 4
     assert set(word.images.values_list("license", flat=True)) == {"CC0"}
     job.refresh_from_db()
-    assert "gone" in job.note
-    assert len(job.note.splitlines()) == 2
+    refused = word.hits.filter(state="refused").values_list("rank", "reason", "detail")
+    assert [(rank, reason) for rank, reason, _detail in refused] == [
+        (1, "source"),
+        (2, "html"),
+    ]
+    assert refused[0][2] == "gone"
+    assert job.note == "6 found, 0 stored, 6 there already."
 
 
 def test_an_unknown_source_is_named() -> None:
     stimulus_set = small_set(photographs=0)
-    stimulus_set.words.update(source="bing")
-    with pytest.raises(CommandError, match="no image source 'bing'"):
+    stimulus_set.words.update(source="nope")
+    with pytest.raises(CommandError, match="no image source 'nope'"):
         call_command("make_stimuli", "small", "--inline")
 
 

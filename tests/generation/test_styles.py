@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
-from generation import jobs, models, styles
+from generation import jobs, models, sources, styles
 from generation.models import (
     Clustering,
     ClusterMember,
@@ -20,7 +20,6 @@ from generation.models import (
     StyleCluster,
     Word,
 )
-from generation.sources.samples import SampleSource
 from generation.vision import recipe as engine
 from generation.vision.recipe import TransferParams
 from generation.vision.specs import POOLINGS, SPECS
@@ -83,7 +82,7 @@ def test_names_of_the_models_are_those_of_the_engine() -> None:
     assert set(models.Loss.values) == set(engine.LOSSES)
     assert set(models.Optimizer.values) == set(engine.OPTIMIZERS)
     assert {name for name, _label in models.ENCODERS} == set(SPECS)
-    assert {name for name, _label in models.SOURCES} == {SampleSource.name}
+    assert {name for name, _label in models.SOURCES} == set(sources._SOURCES)
 
 
 def test_every_parameter_of_the_engine_can_be_set_in_a_recipe() -> None:

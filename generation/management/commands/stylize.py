@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import IntegrityError, OperationalError, ProgrammingError
 from PIL import Image
 
 from generation.imagefile import pixel_sha256
 from generation.management.terminal import at_work
+from generation.management.words import default_source, new_word
+from generation.models import SOURCES
 from generation.notation import NAMES, overrides
 from generation.progress import Display
 
@@ -36,6 +37,12 @@ class Command(BaseCommand):
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument("--style", type=Path, nargs="+", metavar="S")
         source.add_argument("--word")
+        parser.add_argument(
+            "--source",
+            choices=[name for name, _label in SOURCES],
+            help="where photographs of a word that is new are collected; unless given, from the "
+            "samples if they have the word, else from Openverse",
+        )
         parser.add_argument(
             "--out",
             type=Path,
@@ -100,7 +107,7 @@ class Command(BaseCommand):
         if options["style"] is None:
             with _database():
                 photographs, style = self._photographs(
-                    options["word"].strip(), params.encoder, display
+                    options["word"].strip(), options["source"], params.encoder, display
                 )
         else:
             photographs = [pictures.read(path) for path in options["style"]]
@@ -141,7 +148,7 @@ class Command(BaseCommand):
         return result
 
     def _photographs(
-        self, text: str, encoder: str, display: Display
+        self, text: str, source: str | None, encoder: str, display: Display
     ) -> tuple[Sequence[Image.Image], dict[str, Any]]:
         """The members of the word's best groups, and what is written down about them."""
         from generation import inline
@@ -149,7 +156,7 @@ class Command(BaseCommand):
         from generation.models import Job, Word
 
         found = Word.objects.filter(text=text).first()
-        word = _new_word(text) if found is None else found
+        word = new_word(text, source or default_source(text)) if found is None else found
         try:
             clustering = inline.cluster(
                 word, encoder, lambda stage: display.show(f"{stage} {word}")
@@ -331,29 +338,3 @@ def _read_mask(path: Path, content: Image.Image) -> Image.Image:
             f"but {path} has {mask.width} × {mask.height}. Make the mask from that photograph."
         )
     return mask
-
-
-def _new_word(text: str) -> Any:
-    """The row of a word that is not in the database, to be collected from the samples.
-
-    Raises:
-        CommandError: it cannot be a word.
-    """
-    from generation.models import Word
-    from generation.sources.samples import WORDS, SampleSource
-
-    known = next((sample for sample in WORDS if sample.text == text), None)
-    word = Word(
-        text=text,
-        reading=known.reading if known else "",
-        gloss=known.gloss if known else "",
-        source=SampleSource.name,
-    )
-    try:
-        word.full_clean()
-    except ValidationError as error:
-        raise CommandError(
-            f"--word: {text!r} cannot be a word: {' '.join(error.messages)}"
-        ) from error
-    word.save()
-    return word

@@ -8,7 +8,7 @@ from celery.beat import EmbeddedService
 from celery.signals import worker_ready
 from django.conf import settings
 
-from generation import jobs, pipeline
+from generation import grouping, jobs, pipeline
 from generation.models import Job
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ def collect_word(job_id: int) -> None:
 @shared_task(name=jobs.TASKS[Job.Kind.EMBED])
 def embed_word(job_id: int) -> None:
     pipeline.embed_word(job_id)
+    grouping.go_on(job_id)
     jobs.advance_all()
 
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
@@ -25,7 +25,7 @@ from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from generation import jobs
+from generation import jobs, review_views
 from generation.forms import (
     SIDES,
     ContentChoices,
@@ -53,6 +53,7 @@ from generation.models import (
 )
 from generation.refusals import label
 from generation.resolved import resolved
+from generation.review import Card
 from generation.thumbs import address, strip, thumb
 from generation.uploads import add_uploads
 from generation.views import start_making
@@ -98,7 +99,7 @@ class WordAdmin(PictureAdmin):
         "photographs_so_far",
     ]
     actions = ["collect_many"]
-    actions_detail = ["collect"]
+    actions_detail = ["collect", "review"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (
@@ -139,13 +140,11 @@ class WordAdmin(PictureAdmin):
     def photographs_so_far(self, word: Word) -> SafeString | str:
         if word._state.adding:
             return "–"
-        url = reverse("admin:generation_sourceimage_changelist")
         return format_html(
-            '{}<p style="margin-top:.5rem"><a class="underline" href="{}?word__id__exact={}">{}</a></p>',
+            '{}<p style="margin-top:.5rem"><a class="underline" href="{}">{}</a></p>',
             strip(word.images.all()),
-            url,
-            word.pk,
-            gettext("Look through them, leave some out"),
+            reverse("admin:generation_word_photographs", args=[word.pk]),
+            gettext("Go through them, leave some out, see the groups"),
         )
 
     @action(description=_("Collect photographs"), url_path="collect", permissions=["view"])
@@ -157,6 +156,33 @@ class WordAdmin(PictureAdmin):
     def collect_many(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
         asked = urlencode({"word": list(queryset.values_list("pk", flat=True))}, doseq=True)
         return redirect(f"{reverse('generation:collect')}?{asked}")
+
+    def get_urls(self) -> list[Any]:
+        """The page on which a person goes through the photographs, before the pattern for any row."""
+        views = (
+            ("photographs/", "photographs", review_views.photographs),
+            ("photographs/<int:image>/", "photograph", review_views.photograph),
+            ("photographs/judge/", "judge", review_views.judge),
+            ("photographs/group/", "group", review_views.group),
+            ("photographs/grouping/", "grouping", review_views.grouping),
+        )
+        own = [
+            path(
+                f"<int:pk>/{end}", self.admin_site.admin_view(view), name=f"generation_word_{name}"
+            )
+            for end, name, view in views
+        ]
+        return [*own, *super().get_urls()]
+
+    # Not by the permission's own name: unfold would look for it in a database that has no tables yet.
+    @action(
+        description=_("Go through photographs"), url_path="review", permissions=["see_photographs"]
+    )
+    def review(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:generation_word_photographs", object_id)
+
+    def has_see_photographs_permission(self, request: HttpRequest, *_object: Any) -> bool:
+        return request.user.has_perm("generation.change_sourceimage")
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -226,10 +252,11 @@ class SourceImageAdmin(PictureAdmin):
     list_per_page = 60
     search_fields = ["word__text", "credit", "origin"]
     actions = ["leave_out", "accept"]
-    readonly_fields = ["preview", "word", "size", "source", "query", "origin"]
+    readonly_fields = ["preview", "by_person", "word", "size", "source", "query", "origin"]
     fields = [
         "preview",
         "rejected",
+        "by_person",
         "word",
         "size",
         "source",
@@ -261,18 +288,24 @@ class SourceImageAdmin(PictureAdmin):
     def state(self, row: SourceImage) -> str:
         if not row.rejected:
             return gettext("accepted")
-        return gettext("left out: %(reason)s") % {"reason": row.rejected}
+        return gettext("left out: %(reason)s") % {"reason": Card(row).reason}
+
+    def save_model(self, request: HttpRequest, obj: SourceImage, form: Any, change: bool) -> None:
+        if "rejected" in form.changed_data:
+            obj.by_person = True
+        super().save_model(request, obj, form, change)
 
     @admin.action(description=_("Accept"), permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet) -> None:
-        n = queryset.exclude(rejected="").update(rejected="")
+        # Those that are accepted already, too: now a person says so.
+        n = queryset.update(rejected="", by_person=True)
         self.message_user(request, gettext("%(n)d photographs accepted.") % {"n": n})
 
     @admin.action(description=_("Leave out …"), permissions=["change"])
     def leave_out(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         form = LeaveOutForm(request.POST if "apply" in request.POST else None)
         if form.is_valid():
-            n = queryset.update(rejected=form.cleaned_data["text"])
+            n = queryset.update(rejected=form.cleaned_data["text"], by_person=True)
             self.message_user(request, gettext("%(n)d photographs left out.") % {"n": n})
             return None
         context = {

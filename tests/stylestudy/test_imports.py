@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ["torch", "torchvision", "sklearn", "scipy", "cv2", "pandas", "altair", "vl_convert"]
+HEAVY = [
+    *("torch", "torchvision", "sklearn", "scipy", "cv2", "imagehash", "pywt"),
+    *("pandas", "altair", "vl_convert"),
+]
 
 
 def test_the_urlconf_imports_nothing_heavy(tmp_path: Path) -> None:

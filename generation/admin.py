@@ -346,6 +346,18 @@ class HitAdmin(ReadOnlyAdmin):
         "image",
     ]
     readonly_fields = ["page_link", "why"]
+    actions = ["again"]
+
+    def has_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("generation.change_word")
+
+    @admin.action(description=_("Fetch again at the next run"), permissions=["again"])
+    def again(self, request: HttpRequest, queryset: QuerySet) -> None:
+        refused = queryset.filter(state=Hit.State.REFUSED)
+        n = refused.update(state=Hit.State.FOUND, reason="", detail="")
+        self.message_user(
+            request, gettext("%(n)d hits are fetched again when the word is collected.") % {"n": n}
+        )
 
     @admin.display(description=_("reason"), ordering="reason")
     def why(self, row: Hit) -> str:

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from PIL import Image
 
 from generation.imagefile import (
     ImageRefused,
@@ -24,6 +24,7 @@ from generation.imagefile import (
     RgbImage,
     photograph_fields,
     read_image,
+    shrunk,
 )
 from generation.models import Hit, SourceImage, Word
 from generation.refusals import Refusal, label
@@ -40,11 +41,13 @@ TRANSIENT = frozenset(
         Refusal.TOO_SLOW,
         Refusal.BUSY,
         Refusal.SERVER_ERROR,
+        Refusal.BROKE_OFF,
+        Refusal.HERE,
     }
 )
 
-#: Shorter side of a stored photograph, in pixels, at most: recipes make no larger pictures.
-STORED_SIDE = 1024
+#: Photographs made smaller and encoded at a time.
+HANDS = 2
 
 #: After so many transient failures of a host without a success between, its other hits wait for the
 #: next run: who has said "later" five times is not asked two hundred times.
@@ -89,12 +92,22 @@ class Report:
         return "\n".join([*lines, *self.problems])
 
 
-def search(word: Word, source: ImageSource, limit: int, report: Report) -> None:
+def search(
+    word: Word,
+    source: ImageSource,
+    limit: int,
+    report: Report,
+    on_hit: Callable[[], None] = lambda: None,
+) -> None:
     """Write down the hits of all queries of a word, merged by rank; those that are there stay.
 
     A query that breaks off costs only its own further hits; the report says so.
+
+    Args:
+        on_hit: called after each; may raise to cancel.
     """
-    known = set(word.hits.filter(source=source.name).values_list("origin", flat=True))
+    there = word.hits.filter(source=source.name)
+    known = set(there.exclude(state=Hit.State.FOUND).values_list("origin", flat=True))
     seen: set[str] = set()
     for hit in _merged(source, word.query_texts(), limit, report.problems):
         if hit.origin in seen:
@@ -118,6 +131,7 @@ def search(word: Word, source: ImageSource, limit: int, report: Report) -> None:
                     "attribution": hit.attribution,
                 },
             )
+        on_hit()
         if len(seen) == limit:
             break
     report.found = len(seen)
@@ -175,16 +189,6 @@ def _read(source: LocalSource, hit: Hit) -> PhotographFields:
     return photograph_fields(shrunk(read_image(data)))
 
 
-def shrunk(photo: RgbImage) -> RgbImage:
-    """A photograph whose shorter side is at most `STORED_SIDE`."""
-    factor = STORED_SIDE / min(photo.width, photo.height)
-    if factor >= 1.0:
-        return photo
-    size = round(photo.width * factor), round(photo.height * factor)
-    image = photo.image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return RgbImage(image, *size)
-
-
 def _fetch_all(
     pending: list[Hit],
     fetcher: Fetcher,
@@ -198,9 +202,18 @@ def _fetch_all(
     running: dict[Future[PhotographFields], Hit] = {}
     done = 0
 
+    # Large pictures are not all made smaller at a time.
+    hands = BoundedSemaphore(HANDS)
+
     def get(hit: Hit) -> PhotographFields:
         try:
-            return photograph_fields(shrunk(fetcher.get(hit.origin)))
+            photo = fetcher.get(hit.origin)
+            with hands:
+                return photograph_fields(shrunk(photo))
+        except (DatabaseError, MemoryError) as error:
+            # Of whose turn it is, or of a large picture: this hit is tried again, the others go on.
+            why = _("This machine could not fetch it now: %(why)s") % {"why": error}
+            raise ImageRefused(Refusal.HERE, why) from error
         finally:
             connection.close()  # the thread's own: whose turn it is, is in rows
 
@@ -255,6 +268,9 @@ def _judged(hit: Hit, get: Callable[[], PhotographFields], report: Report) -> st
     )
     report.stored += new
     Hit.objects.filter(pk=hit.pk).update(
-        state=Hit.State.STORED, image=image, reason="" if new else "same-picture", detail=""
+        state=Hit.State.STORED,
+        image=image,
+        reason=Refusal.SAME_PICTURE if image.origin != hit.origin else "",
+        detail="",
     )
     return ""

@@ -696,7 +696,7 @@ def _meanings() -> list[tuple[tuple[type[Exception], ...], Refusal, str, bool]]:
         ),
         (
             (urllib3.exceptions.ProtocolError, http.client.IncompleteRead),
-            Refusal.TRUNCATED,
+            Refusal.BROKE_OFF,
             _("The connection broke off before the whole picture was there."),
             True,
         ),

@@ -20,6 +20,9 @@ from generation.refusals import Refusal
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 MIN_SIDE = 64
+#: Shorter side of a word's photographs as they are stored, in pixels, at most: recipes make no larger
+#: pictures.
+STORED_SIDE = 1024
 MAX_PIXELS = 60_000_000
 # MPO is what phones write: a JPEG with a second picture behind it, of which the first is read.
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -113,6 +116,16 @@ def read_image(data: bytes, *, min_side: int = MIN_SIDE, max_pixels: int = MAX_P
             raise _unreadable(error) from error
     image.info = {}
     return RgbImage(image, image.width, image.height)
+
+
+def shrunk(photo: RgbImage) -> RgbImage:
+    """A photograph whose shorter side is at most `STORED_SIDE`."""
+    factor = STORED_SIDE / min(photo.width, photo.height)
+    if factor >= 1.0:
+        return photo
+    size = round(photo.width * factor), round(photo.height * factor)
+    image = photo.image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return RgbImage(image, *size)
 
 
 def encode_png(image: Image.Image, *, compress: bool = True) -> bytes:

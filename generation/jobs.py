@@ -102,8 +102,14 @@ def collect(word: Word, source: str, limit: int | None = None) -> Job:
 
 def collecting_job(word: Word, source: str, limit: int | None = None) -> Job:
     """The row of a run that waits or works, written if there is none."""
-    save_once(Job(kind=Job.Kind.COLLECT, word=word, source=source, limit=limit))
-    return word.jobs.active().get(kind=Job.Kind.COLLECT, source=source)
+    while True:
+        active = word.jobs.active().filter(kind=Job.Kind.COLLECT, source=source)
+        if limit is not None:
+            active.filter(state=State.QUEUED).update(limit=limit)
+        job = active.first()
+        if job is not None:
+            return job
+        save_once(Job(kind=Job.Kind.COLLECT, word=word, source=source, limit=limit))
 
 
 def start(stimulus_set: StimulusSet) -> None:

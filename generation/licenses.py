@@ -73,8 +73,11 @@ def parse(text: str, url: str = "") -> str:
     """
     by_text = _by_text(text)
     by_url = _by_address(url)
-    if not by_text or not by_url:
-        return by_text or by_url
+    if not by_text:
+        # An address does not speak for a name that is not understood.
+        return UNKNOWN if text.strip() else by_url
+    if not by_url:
+        return by_text
     if by_text == by_url or _family(by_text) == _family(by_url):
         # The one that says more; the address where both name a version.
         return by_url if " " in by_url or " " not in by_text else by_text

@@ -285,14 +285,20 @@ class SourceImageQuerySet(models.QuerySet["SourceImage"]):
 
     def used_in(self, stimulus_set: "StimulusSet") -> Self:
         """The photographs whose style the finished pictures of a set took on."""
-        groups = {
-            group for picture in stimulus_set.wanted().done() for group in picture.groups_used()
-        }
-        condition = Q(pk__in=[])
-        for clustering, rank, medoid_only in groups:
-            these = Q(memberships__cluster__clustering=clustering, memberships__cluster__rank=rank)
-            condition |= these & Q(memberships__is_medoid=True) if medoid_only else these
-        return self.filter(condition).distinct()
+        pictures = stimulus_set.wanted().done()
+        pictures = pictures.only("params", "clustering_id", "background_clustering_id")
+        used = {group for picture in pictures for group in picture.groups_used()}
+        found = StyleCluster.objects.filter(clustering__in={group[0] for group in used})
+        whole, medoids = set(), set()
+        for pk, clustering, rank in found.values_list("pk", "clustering", "rank"):
+            if (clustering, rank, False) in used:
+                whole.add(pk)
+            if (clustering, rank, True) in used:
+                medoids.add(pk)
+        members = ClusterMember.objects.filter(
+            Q(cluster__in=whole) | Q(cluster__in=medoids, is_medoid=True)
+        )
+        return self.filter(pk__in=members.values("image"))
 
 
 class SourceImage(Photograph):

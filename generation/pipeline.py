@@ -163,7 +163,11 @@ def _collect(job: Job, lease: Lease, *, watch: Callable[[int, int], None]) -> No
 
     source = get_source(job.source)
     report = collecting.Report()
-    collecting.search(job.word, source, job.limit or settings.COLLECT_LIMIT, report)
+    limit = job.limit or settings.COLLECT_LIMIT
+    collecting.search(job.word, source, limit, report, lease.renew)
+    if report.problems and not report.found:
+        # Not done: the next run asks again.
+        raise SourceError(" ".join(report.problems))
     collecting.fetch(
         job.word,
         source,
@@ -177,7 +181,7 @@ def _collect(job: Job, lease: Lease, *, watch: Callable[[int, int], None]) -> No
             _("No photograph of %(word)s could be used: %(why)s")
             % {"word": job.word, "why": report.text()}
         )
-    select_word(job.word)
+    select_word(job.word, on_step=lambda _done, _total: lease.renew())
     lease.finish(**amount, note=report.text())
 
 

@@ -20,6 +20,7 @@ class Refusal(TextChoices):
     PRIVATE_ADDRESS = "private-address", _("not on the public internet")
     UNREACHABLE = "unreachable", _("connection failed")
     TLS = "tls", _("no safe connection")
+    BROKE_OFF = "broke-off", _("connection broke off")
     TIMEOUT = "timeout", _("no answer in time")
     TOO_SLOW = "too-slow", _("too slow")
     REDIRECTS = "redirects", _("too many redirects")
@@ -35,6 +36,9 @@ class Refusal(TextChoices):
     CONTENT_TYPE = "content-type", _("declared as something else")
     ENCODING = "encoding", _("packed in an unknown way")
     TOO_MANY_BYTES = "too-many-bytes", _("file too large")
+    # No fault of theirs.
+    HERE = "here", _("this machine could not")
+    SAME_PICTURE = "same-picture", _("the same picture as another hit")
     # A source that has the files itself.
     SOURCE = "source", _("the source has no file")
     # The file.

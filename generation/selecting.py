@@ -95,14 +95,23 @@ def _measure_missing(word: Word, on_step: Callable[[int, int], None] | None) -> 
                 found = measure(read_image(stream.read(), min_side=1).image).to_dict()
         except (ImageRefused, OSError):
             found = {}
-        if found:
-            # What it was left out for stays until it is judged anew.
-            kept = {key: value for key, value in (row.measures or {}).items() if key in SAID}
-            SourceImage.objects.filter(pk=row.pk).update(measures={**found, **kept})
+        if found and _keep(row.pk, found):
             measured += 1
         if on_step is not None:
             on_step(number, len(rows))
     return measured
+
+
+def _keep(pk: int, found: dict[str, Any]) -> bool:
+    """Store measures, unless another selection was faster; what it was left out for stays."""
+    with transaction.atomic():
+        row = SourceImage.objects.select_for_update().get(pk=pk)
+        if (row.measures or {}).get("format") == FORMAT:
+            return False
+        kept = {key: value for key, value in (row.measures or {}).items() if key in SAID}
+        row.measures = {**found, **kept}
+        row.save(update_fields=["measures"])
+    return True
 
 
 # --- judging ----------------------------------------------------------------------------------

@@ -59,21 +59,14 @@ class HostTurns:
         HostSlot.objects.filter(host=host, not_before__lt=until).update(not_before=until)
 
     def _take(self, host: str) -> tuple[int, datetime]:
-        long_ago = timezone.now() - timedelta(days=1)
-        HostSlot.objects.bulk_create(
-            [
-                HostSlot(host=host, number=number, free_at=long_ago, not_before=long_ago)
-                for number in range(self._connections)
-            ],
-            ignore_conflicts=True,
-        )
         slots = HostSlot.objects.filter(host=host, number__lt=self._connections)
         ready = slots.annotate(ready_at=Greatest("free_at", "not_before")).order_by("ready_at")
         while True:
             now = timezone.now()
             first: Any = ready.first()
             if first is None:
-                return self._take(host)  # somebody has just tidied the rows away
+                self._make(host)
+                continue
             if first.ready_at <= now:
                 until = now + self._hold
                 if slots.filter(pk=first.pk, free_at=first.free_at).update(free_at=until):
@@ -82,3 +75,13 @@ class HostTurns:
             wait = min((first.ready_at - now).total_seconds(), LONGEST_LOOK)
             # Not all that wait look at the same moment.
             self._sleep(wait + random.uniform(0, 0.02))  # noqa: S311
+
+    def _make(self, host: str) -> None:
+        long_ago = timezone.now() - timedelta(days=1)
+        HostSlot.objects.bulk_create(
+            [
+                HostSlot(host=host, number=number, free_at=long_ago, not_before=long_ago)
+                for number in range(self._connections)
+            ],
+            ignore_conflicts=True,
+        )

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image
+from generation.imagefile import ImageRefused, RgbImage, photograph_fields, read_image, shrunk
 from generation.models import SourceImage, Word
 from generation.sources.base import SourceError
 from generation.sources.files import FileSource
@@ -91,11 +91,14 @@ def _add_files(word: Word, path: Path, name: str, result: UploadResult) -> None:
     """``name``: how people know the folder or zip file."""
     source = FileSource(path, max_bytes=settings.UPLOAD_MAX_BYTES)
     try:
-        hits = list(source.search(word.text, MOST))
+        hits = list(source.search(word.text, MOST + 1))
     except SourceError as error:
         result.refused.append((name, str(error).replace(str(path), name)))
         return
-    for hit in hits:
+    if len(hits) > MOST:
+        more = _("Only the first %(n)d photographs were taken. Add the others apart.")
+        result.refused.append((name, more % {"n": MOST}))
+    for hit in hits[:MOST]:
         shown = f"{name}/{hit.origin}"
         try:
             photo = read_image(source.read(hit))
@@ -107,6 +110,8 @@ def _add_files(word: Word, path: Path, name: str, result: UploadResult) -> None:
             shown,
             photo,
             result,
+            rank=hit.rank,
+            origin=shown,
             credit=hit.credit,
             license=hit.license,
             license_url=hit.license_url,
@@ -116,7 +121,7 @@ def _add_files(word: Word, path: Path, name: str, result: UploadResult) -> None:
 
 
 def _add(word: Word, name: str, photo: RgbImage, result: UploadResult, **more: Any) -> None:
-    fields = photograph_fields(photo)
+    fields = photograph_fields(shrunk(photo))
     if word.images.filter(sha256=fields["sha256"]).exists():
         result.duplicates.append(name)
         return

@@ -18,7 +18,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 class Secret(str):
-    """A key or password: its value is used as a string, but never shown by printing or logging it."""
+    """A key or password. Used as a string; its ``repr``, which settings and tracebacks show, hides it."""
 
     __slots__ = ()
 

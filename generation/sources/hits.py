@@ -38,7 +38,8 @@ def text(value: object, limit: int) -> str:
 
 def web_address(value: object, limit: int) -> str:
     """An http or https address of at most ``limit`` characters; "" for everything else."""
-    if not isinstance(value, str) or not 0 < len(value) <= limit:
+    # In bytes: the index of a database holds so many, whatever the script.
+    if not isinstance(value, str) or not 0 < len(value.encode(errors="replace")) <= limit:
         return ""
     if any(c.isspace() or unicodedata.category(c) in ("Cc", "Cs") for c in value):
         return ""
@@ -156,13 +157,10 @@ class Hits:
 def license_fields(
     *, credit: str, license_text: str, license_url: str, attribution: str
 ) -> LicenseFields:
-    """The fields of a hit that say whose it is. What is not understood is kept in the attribution."""
-    code = licenses.parse(license_text, license_url)
-    if license_text and not code and not attribution:
-        attribution = f"Licence as stated: {license_text}"
+    """The fields of a hit that say whose it is. A licence that is not understood is kept as stated."""
     return LicenseFields(
         credit=credit,
-        license=code,
+        license=licenses.parse(license_text, license_url) or license_text,
         license_url=web_address(license_url, LICENSE_URL),
         attribution=attribution,
     )

@@ -157,6 +157,31 @@ def test_the_list_of_words_leads_there(admin_client: Client) -> None:
     )
 
 
+def test_refused_hits_can_be_fetched_again(admin_client: Client) -> None:
+    word = Word.objects.create(text="石")
+    common = {"word": word, "source": "commons", "query": "石"}
+    for n, state in enumerate(["refused", "stored"]):
+        Hit.objects.create(**common, rank=n, origin=str(n), state=state, reason="forbidden")
+    page = reverse("admin:generation_hit_changelist")
+    chosen = list(Hit.objects.values_list("pk", flat=True))
+    response = admin_client.post(page, {"action": "again", "_selected_action": chosen}, follow=True)
+    assert "1 hits are fetched again" in response.content.decode()
+    assert list(Hit.objects.order_by("rank").values_list("state", "reason")) == [
+        ("found", ""),
+        ("stored", "forbidden"),
+    ]
+
+
+def test_a_waiting_run_takes_the_larger_number(admin_client: Client) -> None:
+    word = Word.objects.create(text="石")
+    first = jobs.collecting_job(word, "samples", 60)
+    assert jobs.collecting_job(word, "samples", 200) == first
+    first.refresh_from_db()
+    assert first.limit == 200
+    Job.objects.update(state=State.DONE)
+    assert jobs.collecting_job(word, "samples") != first
+
+
 def test_the_list_of_hits_links_only_to_the_web(admin_client: Client) -> None:
     word = Word.objects.create(text="石")
     for n, page in enumerate(["javascript:alert(1)", "https://pages.example/1"]):
@@ -197,8 +222,7 @@ def test_what_a_source_cannot_answer_is_the_reason(
 ) -> None:
     with pytest.raises(CommandError, match="1 of 2 words could not be collected"):
         call_command("collect", "nothing", "もふもふ", source="samples")
-    assert "nothing: No photograph of nothing could be used" in (out := capsys.readouterr().out)
-    assert "The source is down. Try again later." in out
+    assert "nothing: “nothing”: The source is down. Try again later." in capsys.readouterr().out
     assert Word.objects.get(text="もふもふ").images.count() == 2
     # The reason does not stay in the way.
     with pytest.raises(CommandError):
@@ -214,6 +238,7 @@ def test_what_a_source_cannot_answer_is_the_reason(
         (["石"], {"source": "samples", "limit": 0}, "expected at least 1, got 0"),
         (["石", "水"], {"source": "samples", "queries": ["x"]}, "give one word only"),
         (["石", "水"], {"folder": Path("x")}, "give one word only"),
+        (["石"], {"folder": Path("x"), "limit": 5}, "takes all of a folder"),
         (["石"], {"folder": Path("nowhere")}, "has no photographs yet"),
         (["ふ" * 61], {"source": "samples"}, "cannot be a word"),
     ],

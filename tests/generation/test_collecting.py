@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from PIL import Image
 
 from generation import collecting
-from generation.collecting import Report, fetch, search, shrunk
-from generation.imagefile import ImageRefused, RgbImage
+from generation.collecting import Report, fetch, search
+from generation.imagefile import ImageRefused, RgbImage, shrunk
 from generation.models import Hit, SourceImage, Word
 from generation.sources.base import SearchHit, SourceError
 
@@ -186,6 +187,30 @@ def test_the_same_picture_under_two_addresses_is_stored_once(word: Word) -> None
     assert SourceImage.objects.count() == report.stored == 1
     assert Hit.objects.filter(image=SourceImage.objects.get()).count() == 2
     assert sorted(Hit.objects.values_list("reason", flat=True)) == ["", "same-picture"]
+
+
+def test_what_this_machine_cannot_do_now_costs_one_hit_only(word: Word) -> None:
+    fetcher = Fetcher(a1=MemoryError("no room"), a2=DatabaseError("database is locked"))
+    source = Source({"ふさふさ": addresses("a1", "a2", "a3")})
+    report = collect(word, source, fetcher)
+    assert (report.stored, report.refused) == (1, {"here": 2})
+    details = word.hits.filter(reason="here").order_by("rank").values_list("detail", flat=True)
+    assert list(details) == [
+        "This machine could not fetch it now: no room",
+        "This machine could not fetch it now: database is locked",
+    ]
+    assert collect(word, source, Fetcher()).stored == 2
+
+
+def test_what_a_killed_run_had_found_is_not_known_yet(word: Word) -> None:
+    source = Source({"ふさふさ": addresses("a1", "a2")})
+    search(word, source, 10, Report())
+    report = collect(word, source, Fetcher())
+    assert report.text() == "2 found, 2 stored, 0 there already."
+    # Stored just before it was killed.
+    word.hits.update(state="found", image=None)
+    collect(word, source, Fetcher())
+    assert set(word.hits.values_list("state", "reason")) == {("stored", "")}
 
 
 def test_progress_is_told_and_may_cancel(word: Word) -> None:

@@ -618,7 +618,7 @@ def answers() -> dict[str, tuple[Answer, str]]:
             "too-many-bytes",
         ),
         "two-lengths": (Answer(picture, jpeg, headers={"Content-Length": "5"}), "protocol"),
-        "longer": (Answer(picture, jpeg, length=len(picture) + 10), "truncated"),
+        "longer": (Answer(picture, jpeg, length=len(picture) + 10), "broke-off"),
         "shorter": (Answer(picture, jpeg, length=len(picture) - 1000), "truncated"),
         "odd-chunk": (
             Answer(raw=[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc"]),

@@ -221,3 +221,21 @@ def test_a_person_who_is_faster_is_not_overruled(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(selecting, "_leave_out_duplicates", meanwhile)
     assert select_word(word).changed == 0
     assert SourceImage.objects.get().rejected == ""
+
+
+def test_a_slower_selection_forgets_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    word = WordFactory()
+    row = add(word, Image.new("RGB", (200, 200), "gray"))
+    real = selecting.measure
+
+    def overtaken(image: Image.Image) -> selecting.Measures:
+        found = real(image)
+        monkeypatch.setattr(selecting, "measure", real)
+        select_word(word)
+        return found
+
+    monkeypatch.setattr(selecting, "measure", overtaken)
+    select_word(word)
+    row.refresh_from_db()
+    assert row.rejected
+    assert row.measures["reason"] == "blank"

@@ -76,7 +76,7 @@ def test_a_killed_worker_s_slot_frees_itself() -> None:
     HostSlot.objects.update(free_at=timezone.now() - timedelta(seconds=1))
     with polite.turn("a.example"):
         pass
-    assert killed is not None, "else it would have been let go in good order"
+    del killed  # Until here: let go earlier, it would have ended in good order.
 
 
 def test_who_was_too_long_frees_nobody_else_s_slot() -> None:

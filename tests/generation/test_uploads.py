@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
+from generation import uploads
 from generation.uploads import add_uploads
 from tests.factories import WordFactory
 
@@ -62,6 +63,20 @@ def test_the_photographs_of_a_zip_file() -> None:
     assert len(result.added) == 2
     assert result.duplicates == ["some.zip/b.png"]
     assert [name for name, _reason in result.refused] == ["some.zip/c.jpg"]
+
+
+def test_more_than_are_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST", 2)
+    word = WordFactory()
+    colors = {"a_png": png("red"), "b_png": png("blue"), "c_png": png("green")}
+    result = add_uploads(word, [SimpleUploadedFile("some.zip", zipped(**colors))])
+    assert result.refused == [
+        ("some.zip", "Only the first 2 photographs were taken. Add the others apart.")
+    ]
+    assert list(word.images.values_list("rank", "origin")) == [
+        (0, "some.zip/a.png"),
+        (1, "some.zip/b.png"),
+    ]
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 and no more", zipped(a_txt=b"x")])

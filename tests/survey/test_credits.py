@@ -15,6 +15,7 @@ from generation.models import (
     StyleCluster,
     StylizedImage,
 )
+from generation.sources.hits import license_fields
 from survey.credits import COLUMNS, as_csv, credits_of
 from survey.models import Study
 from tests.factories import SourceImageFactory, make_ready_set
@@ -134,6 +135,26 @@ def test_the_page_is_public_and_links_only_to_the_web(client: Client, study: Stu
     file = client.get(reverse("survey:credits_file", args=["credited"]))
     assert file.headers["Content-Disposition"] == 'attachment; filename="CREDITS.csv"'
     assert file.content.decode().startswith("\ufeffrole,for,creator")
+
+
+@pytest.mark.parametrize(
+    "stated", ["All rights reserved", "CC BY-NC-ND 4.0", "Fair use", "our own terms"]
+)
+def test_an_address_does_not_make_a_licence_of_what_contradicts_it(
+    stimulus_set: StimulusSet, stated: str
+) -> None:
+    found = license_fields(
+        credit="Jane Doe",
+        license_text=stated,
+        license_url="https://creativecommons.org/licenses/by/4.0/",
+        attribution="",
+    )
+    image = SourceImage.objects.used_in(stimulus_set).order_by("pk")[0]
+    SourceImage.objects.filter(pk=image.pk).update(**found)
+    credit = credits_of(stimulus_set)[0]
+    assert credit.republish is None
+    assert credit.license == stated
+    assert credit.line == f"Jane Doe, {stated}"
 
 
 def test_a_draft_has_no_credits_yet(client: Client, study: Study) -> None:

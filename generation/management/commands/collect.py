@@ -52,6 +52,10 @@ class Command(BaseCommand):
         if (options["queries"] or options["folder"]) and len(options["words"]) > 1:
             raise CommandError("--query and --from: give one word only, so that it is clear whose.")
         if options["folder"]:
+            if options["queries"] or options["source"] or options["limit"] is not None:
+                raise CommandError(
+                    "--from: takes all of a folder; leave out --query, --source, --limit."
+                )
             self._add(options["words"][0].strip(), options["folder"])
             return
         words = [self._word(text.strip(), options["source"] or "") for text in options["words"]]

@@ -117,7 +117,7 @@ def test_authors_are_stripped_of_html(
         ({"LicenseShortName": "See below", "License": "cc-by-3.0"}, "by 3.0", ""),
         ({"UsageTerms": "<b>Creative Commons Zero</b>", "License": "cc0"}, "cc0 1.0", ""),
         ({"UsageTerms": "Creative Commons Attribution 4.0"}, "by 4.0", ""),
-        ({"LicenseShortName": "GFDL"}, "", "Licence as stated: GFDL"),
+        ({"LicenseShortName": "GFDL"}, "GFDL", ""),
         ({"LicenseShortName": "CC BY 4.0", "Attribution": "<i>Name me</i>"}, "by 4.0", "Name me"),
         ({}, "", ""),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from generation.licenses import parse, terms
 from generation.sources.base import SourceError
 from generation.sources.openverse import OpenverseSource
 from tests.generation.sources.fakes import CLIENT, TOKEN, openverse, openverse_item
@@ -134,5 +135,5 @@ def test_licences_that_are_not_understood_are_unknown(serve: Serve, naps: list[f
     }
     server = serve(lambda _request: Reply({"results": [item], "page_count": 1}))
     (hit,) = anonymous(server, naps).search("fur", 9)
-    assert hit.license == ""
-    assert hit.attribution == "Licence as stated: sampling+"
+    assert hit.license == "sampling+"
+    assert terms(parse(hit.license, hit.license_url)).republish is None

@@ -24,10 +24,10 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
@@ -39,6 +39,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
 from generation.imagefile import MIN_SIDE, ImageRefused, RgbImage, read_image
+from generation.politeness import HostClosed, Turns
 from generation.refusals import Refusal
 
 # urllib3 logs addresses whole, and a query may hold a token.
@@ -47,6 +48,8 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 PORTS = frozenset({80, 443, 8000, 8080, 8443})
 LONGEST_ADDRESS = 2000
 LONGEST_HOST = 253
+# However long a host wants to be left alone (seconds).
+LONGEST_CLOSED = 86_400.0
 BLOCK = 64 * 1024
 HEADERS = {
     "Accept": "image/jpeg, image/png, image/webp;q=0.9, image/*;q=0.1",
@@ -68,18 +71,6 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 # Those that mean "ask less", and not only "this went wrong".
 CROWDED = frozenset({429, 503})
 A_YEAR = 365 * 86_400.0
-
-
-class Turns(Protocol):
-    """Who may talk to a host now, among all workers."""
-
-    def turn(self, host: str) -> AbstractContextManager[None]:
-        """Waits; inside, the caller may have one connection to the host."""
-        ...
-
-    def later(self, host: str, seconds: float) -> None:
-        """Nobody asks this host before then. Called outside of a turn."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +155,7 @@ class Downloader:
                 trouble = error
             wait = self._wait(trouble, attempt)
             if trouble.crowded:
-                self._turns.later(trouble.host, wait)
+                self._turns.later(trouble.host, max(wait, trouble.asked))
             if not trouble.passes or attempt + 1 == self._limits.attempts:
                 break
             self._sleep(wait)
@@ -180,8 +171,7 @@ class Downloader:
         meter = _Meter(self._limits, self._clock)
         target = self._target(address, shown(address))
         for _hop in range(self._limits.redirects + 1):
-            with self._turns.turn(target.host), meter.running():
-                answer = self._ask(target, meter)
+            answer = self._in_turn(target, meter)
             if isinstance(answer, bytes):
                 return answer
             target = self._redirected(target, answer, shown(address))
@@ -191,6 +181,19 @@ class Downloader:
             _("Redirects to yet another address after %(limit)d redirects; it may run in a circle.")
             % {"limit": self._limits.redirects},
         )
+
+    def _in_turn(self, target: "_Target", meter: "_Meter") -> bytes | str:
+        try:
+            with self._turns.turn(target.host), meter.running():
+                return self._ask(target, meter)
+        except HostClosed as closed:
+            seconds = closed.seconds
+        text = _(
+            "The host wants no request for %(asked)d seconds, and at most %(limit)d are waited. "
+            "Collect again later."
+        )
+        values = {"asked": seconds, "limit": self._limits.longest_wait}
+        raise _refusal(Refusal.BUSY, target.where, text % values)
 
     # --- addresses ----------------------------------------------------------------------------
 
@@ -391,6 +394,11 @@ class _Trouble(Exception):
         super().__init__(refusal.message)
         self.refusal, self.host = refusal, host
         self.passes, self.crowded, self.retry_after = passes, crowded, retry_after
+
+    @property
+    def asked(self) -> float:
+        """Seconds that the host wants to be left alone; of more than a day, a day."""
+        return min(self.retry_after or 0.0, LONGEST_CLOSED)
 
 
 class _Flood(OSError):

@@ -44,7 +44,7 @@ from generation.selecting import select_word
 from generation.sources import get_source
 from generation.sources.api import user_agent
 from generation.sources.base import SourceError
-from generation.turns import HostTurns
+from generation.turns import host_turns
 from generation.vision.clustering import ClusteringParams, cluster
 from generation.vision.errors import TooFewImages, VisionError
 from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
@@ -53,8 +53,6 @@ from generation.vision.transfer import stylize
 
 logger = logging.getLogger(__name__)
 
-# After a download's own deadline: for what it does before and after (seconds).
-HOLD_MARGIN = 30
 RENEW_SECONDS = 2.0
 # How long a step may report nothing before its row is given to another worker (seconds).
 PATIENCE = 1800.0
@@ -191,12 +189,7 @@ def _downloader() -> Downloader:
         total_seconds=settings.DOWNLOAD_SECONDS,
         allow_hosts=frozenset(host.lower() for host in settings.DOWNLOAD_ALLOW_HOSTS),
     )
-    turns = HostTurns(
-        connections=settings.HOST_CONNECTIONS,
-        pause=settings.HOST_PAUSE_MS / 1000,
-        hold=settings.DOWNLOAD_SECONDS + HOLD_MARGIN,
-    )
-    return Downloader(limits, turns, user_agent(settings.CONTACT))
+    return Downloader(limits, host_turns(), user_agent(settings.CONTACT))
 
 
 # --- embed ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from generation.sources.commons import CommonsSource
 from generation.sources.flickr import FlickrSource
 from generation.sources.openverse import OpenverseSource
 from generation.sources.samples import SampleSource
+from generation.turns import host_turns
 
 _SOURCES: dict[str, Callable[[], ImageSource]] = {
     OpenverseSource.name: lambda: OpenverseSource(
@@ -18,16 +19,19 @@ _SOURCES: dict[str, Callable[[], ImageSource]] = {
         client_id=settings.OPENVERSE_CLIENT_ID,
         client_secret=settings.OPENVERSE_CLIENT_SECRET,
         contact=settings.CONTACT,
+        turns=host_turns(),
     ),
-    CommonsSource.name: lambda: CommonsSource(settings.COMMONS_URL, contact=settings.CONTACT),
+    CommonsSource.name: lambda: CommonsSource(
+        settings.COMMONS_URL, contact=settings.CONTACT, turns=host_turns()
+    ),
     FlickrSource.name: lambda: FlickrSource(
-        settings.FLICKR_URL, key=settings.FLICKR_KEY, contact=settings.CONTACT
+        settings.FLICKR_URL, key=settings.FLICKR_KEY, contact=settings.CONTACT, turns=host_turns()
     ),
     BraveSource.name: lambda: BraveSource(
-        settings.BRAVE_URL, key=settings.BRAVE_KEY, contact=settings.CONTACT
+        settings.BRAVE_URL, key=settings.BRAVE_KEY, contact=settings.CONTACT, turns=host_turns()
     ),
     BingSource.name: lambda: BingSource(
-        settings.SERPAPI_URL, key=settings.SERPAPI_KEY, contact=settings.CONTACT
+        settings.SERPAPI_URL, key=settings.SERPAPI_KEY, contact=settings.CONTACT, turns=host_turns()
     ),
     SampleSource.name: lambda: SampleSource(settings.PACKAGES_ROOT),
 }

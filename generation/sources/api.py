@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from generation.politeness import HostClosed, Turns
 from generation.sources.base import SourceError
 from generation.sources.hits import text
 
@@ -89,6 +90,7 @@ class Api:
         secrets: keys, which are taken out of every message.
         key_settings: what to look at when the provider refuses the key.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers; None: nobody else asks it.
         sleep: waits; tests do not.
     """
 
@@ -101,6 +103,7 @@ class Api:
         secrets: Iterable[str] = (),
         key_settings: str = "",
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.provider = provider
@@ -108,6 +111,7 @@ class Api:
         self._secrets = [secret for secret in secrets if secret]
         self._key_settings = key_settings
         self._limits = limits
+        self._turns = turns
         self._sleep = sleep
         self._rest = 0.0
         self._watch = _Watch()
@@ -123,6 +127,10 @@ class Api:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _adapter(self._watch))
         _silence_keys()
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._base).hostname or ""
 
     def hide(self, secret: str) -> None:
         """Take one more secret out of messages: a token that came later."""
@@ -193,7 +201,7 @@ class Api:
         self._rest = 0.0
         for attempt in range(1, limits.attempts + 1):
             left = end - time.monotonic()
-            found = self._once(method, self._base + path, max(left, 0.05), request)
+            found = self._in_turn(method, self._base + path, max(left, 0.05), request)
             wait = limits.first_wait * 2 ** (attempt - 1)
             if isinstance(found, _Trouble):
                 problem = found.problem
@@ -201,6 +209,8 @@ class Api:
                     raise self.error(problem, "Its API may have changed, or its address is wrong.")
             else:
                 asked = wait_for(found.headers, time.time())
+                if asked and self._turns is not None:
+                    self._turns.later(self._host, asked)
                 if found.status not in RETRY:
                     data = self._read(found)
                     problem = busy(data)
@@ -220,6 +230,21 @@ class Api:
                 raise self.error(f"{problem}{times}")
             self._sleep(wait)
         raise self.error("was not asked at all")  # attempts < 1
+
+    def _in_turn(
+        self, method: str, address: str, seconds: float, request: dict[str, Any]
+    ) -> _Answer | _Trouble:
+        if self._turns is None:
+            return self._once(method, address, seconds, request)
+        try:
+            with self._turns.turn(self._host):
+                return self._once(method, address, seconds, request)
+        except HostClosed as closed:
+            wait = closed.seconds
+        raise self.error(
+            f"wants no request for {wait:.0f} seconds",
+            "Go on after that: what was found so far is kept.",
+        )
 
     def _once(
         self, method: str, address: str, seconds: float, request: dict[str, Any]

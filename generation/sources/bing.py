@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from generation.politeness import Turns
 from generation.sources.api import LIMITS, Api, Limits, needed_key, said
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, is_japanese, walk
@@ -25,6 +26,7 @@ class BingSource:
         key: of SerpAPI.
         contact: who asks.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers.
         sleep: waits; tests do not.
 
     Raises:
@@ -40,6 +42,7 @@ class BingSource:
         key: str,
         contact: str = "",
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._key = needed_key(key, "SerpAPI", SETTING, "https://serpapi.com/manage-api-key")
@@ -50,6 +53,7 @@ class BingSource:
             secrets=[key],
             key_settings=SETTING,
             limits=limits,
+            turns=turns,
             sleep=sleep,
         )
 

@@ -6,6 +6,7 @@ After its documentation: one request of at most 200 results, and no pages.
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from generation.politeness import Turns
 from generation.sources.api import LIMITS, Api, Limits, needed_key
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, is_japanese, walk
@@ -23,6 +24,7 @@ class BraveSource:
         key: subscription token.
         contact: who asks.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers.
         sleep: waits; tests do not.
 
     Raises:
@@ -38,6 +40,7 @@ class BraveSource:
         key: str,
         contact: str = "",
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._key = needed_key(
@@ -50,6 +53,7 @@ class BraveSource:
             secrets=[key],
             key_settings=SETTING,
             limits=limits,
+            turns=turns,
             sleep=sleep,
         )
 

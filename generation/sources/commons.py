@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from generation.licenses import parse
+from generation.politeness import Turns
 from generation.sources.api import LIMITS, Api, JsonObject, Limits, clean_contact
 from generation.sources.base import SearchHit, SourceError
 from generation.sources.hits import CREDIT, LICENSE, Hits, Page, plain, walk
@@ -27,6 +28,7 @@ class CommonsSource:
         base: address of the wiki.
         contact: a mail address or a page of who asks: Wikimedia refuses programs without.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers.
         sleep: waits; tests do not.
 
     Raises:
@@ -41,6 +43,7 @@ class CommonsSource:
         *,
         contact: str,
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         if not clean_contact(contact):
@@ -48,7 +51,9 @@ class CommonsSource:
                 "Wikimedia Commons refuses programs that name no contact. Set STYLESTUDY_CONTACT to "
                 "your mail address or the address of your study's page."
             )
-        self._api = Api("Wikimedia Commons", base, contact=contact, limits=limits, sleep=sleep)
+        self._api = Api(
+            "Wikimedia Commons", base, contact=contact, limits=limits, turns=turns, sleep=sleep
+        )
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:
         hits = Hits(self.name, query, limit)

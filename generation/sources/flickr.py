@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from generation import licenses
+from generation.politeness import Turns
 from generation.sources.api import LIMITS, Api, JsonObject, Limits, needed_key
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, text, walk
@@ -29,6 +30,7 @@ class FlickrSource:
         contact: who asks.
         reusable: only photographs whose licence lets pictures made from them be shown.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers.
         sleep: waits; tests do not.
 
     Raises:
@@ -45,6 +47,7 @@ class FlickrSource:
         contact: str = "",
         reusable: bool = True,
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._key = needed_key(key, "Flickr", SETTING, "https://www.flickr.com/services/api/keys/")
@@ -57,6 +60,7 @@ class FlickrSource:
             secrets=[key],
             key_settings=SETTING,
             limits=limits,
+            turns=turns,
             sleep=sleep,
         )
 

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from generation.politeness import Turns
 from generation.sources.api import LIMITS, AnswerError, Api, JsonObject, Limits
 from generation.sources.base import SearchHit, SourceError
 from generation.sources.hits import Hits, Page, walk
@@ -31,6 +32,7 @@ class OpenverseSource:
         contact: who asks.
         license_type: Openverse's filter; ``modification`` leaves out what must not be changed.
         limits: of time and size.
+        turns: politeness towards the provider, shared by all workers.
         sleep: waits; tests do not.
 
     Raises:
@@ -48,6 +50,7 @@ class OpenverseSource:
         contact: str = "",
         license_type: str = "modification",
         limits: Limits = LIMITS,
+        turns: Turns | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client = (client_id, client_secret)
@@ -65,6 +68,7 @@ class OpenverseSource:
             secrets=[client_secret],
             key_settings="STYLESTUDY_OPENVERSE_CLIENT_ID and STYLESTUDY_OPENVERSE_CLIENT_SECRET",
             limits=limits,
+            turns=turns,
             sleep=sleep,
         )
 

@@ -24,6 +24,7 @@ import urllib3
 
 from generation.download import Downloader, DownloadRefused, Limits, shown
 from generation.imagefile import ImageRefused, pixel_sha256, read_image
+from generation.politeness import HostClosed
 from generation.refusals import Refusal
 from tests import hostile
 from tests.webserver import Answer, Ask, Site, serve
@@ -318,7 +319,24 @@ def test_a_long_retry_after_is_a_refusal(
     assert "at most 60" in error.message
     assert clock.slept == []
     # Others of this host need not find out by themselves.
-    assert turns.waits == [("127.0.0.1", 60.0)]
+    ((host, seconds),) = turns.waits
+    assert host == "127.0.0.1"
+    assert seconds == (61.0 if header == "61" else 86_400.0)
+
+
+def test_a_host_that_is_closed_for_long_is_not_asked(downloader: Any, clock: Clock) -> None:
+    class Closed(Turns):
+        @contextmanager
+        def turn(self, host: str) -> Iterator[None]:
+            raise HostClosed(3600)
+            yield
+
+    with serve({"/a": hostile.good()}) as site:
+        limits = Limits(allow_hosts=frozenset({site.host}))
+        error = refused(Downloader(limits, Closed(), "test", sleep=clock.sleep), f"{site}/a")
+        assert not site.asked
+    assert error.code == "busy"
+    assert "no request for 3600 seconds" in error.message
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from generation.models import HostSlot
+from generation.politeness import HostClosed
 from generation.turns import HostTurns
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,25 @@ def test_later_holds_for_everybody_and_is_never_shortened() -> None:
     with pytest.raises(Stop), polite.turn("a.example"):
         pytest.fail("too early")
     assert waited[0] >= 1.0, "it looks again after a second at most"
+
+
+def test_a_host_that_wants_a_long_pause_is_closed() -> None:
+    polite, waited = turns()
+    polite.turn("a.example").__enter__()
+    polite.later("a.example", 3600)
+    with pytest.raises(HostClosed) as closed, polite.turn("a.example"):
+        pytest.fail("closed")
+    assert 3500 < closed.value.seconds <= 3600
+    assert waited == [], "nobody waits for an hour"
+
+
+def test_wikimedia_has_two_connections_whatever_is_set() -> None:
+    polite, _waited = turns(connections=5)
+    for host in ("upload.wikimedia.org", "notwikimedia.org"):
+        with polite.turn(host):
+            pass
+    counts = HostSlot.objects.values_list("host").annotate(n=Count("pk"))
+    assert dict(counts) == {"upload.wikimedia.org": 2, "notwikimedia.org": 5}
 
 
 def test_a_killed_worker_s_slot_frees_itself() -> None:

@@ -5,12 +5,14 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
+from generation.politeness import HostClosed
 from generation.sources.api import Api, Limits, clean_contact, needed_key, user_agent, wait_for
 from generation.sources.base import SourceError
 from tests.generation.sources.fakes import BROKEN_JSON, HTML, KEY, QUICK
@@ -356,3 +358,43 @@ def test_what_cannot_be_a_key(key: str) -> None:
         needed_key(key, "Acme", "ACME_KEY", "https://acme.example/keys")
     assert not key or key not in str(caught.value)
     assert needed_key(KEY, "Acme", "ACME_KEY", "") == KEY
+
+
+# --- turns ------------------------------------------------------------------------------------
+
+
+class Noted:
+    """Turns that are written down; closed when told so."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str | float]] = []
+        self.inside = False
+        self.closed = 0.0
+
+    @contextmanager
+    def turn(self, host: str) -> Iterator[None]:
+        if self.closed:
+            raise HostClosed(self.closed)
+        self.said.append(("turn", host))
+        self.inside = True
+        yield
+        self.inside = False
+
+    def later(self, host: str, seconds: float) -> None:
+        assert not self.inside
+        self.said.append(("later", seconds))
+
+
+def test_workers_take_turns_and_tell_each_other_to_wait(serve: Serve, naps: list[float]) -> None:
+    turns = Noted()
+    busy = Reply({}, 429, headers={"Retry-After": "7"})
+    used_up = Reply({"ok": 1}, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "20"})
+    server = serve(in_turn(busy, used_up))
+    assert make(server, naps, turns=turns).get("/", {}) == {"ok": 1}
+    host = "127.0.0.1"
+    assert turns.said == [("turn", host), ("later", 7.0), ("turn", host), ("later", 20.0)]
+    turns.closed = 3600
+    asked = len(server.requests)
+    with pytest.raises(SourceError, match=r"Acme wants no request for 3600 seconds\. Go on after"):
+        make(server, naps, turns=turns).get("/", {})
+    assert len(server.requests) == asked

@@ -27,6 +27,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         get_source(name)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("provider", PROVIDERS, ids=[provider.name for provider in PROVIDERS])
 def test_every_source_is_made_from_the_settings(provider: Any, settings: Any) -> None:
     url, key = KEYS[provider.name]

@@ -119,6 +119,14 @@ def _address(origin: str) -> str:
     return origin if origin.startswith(("https://", "http://")) else ""
 
 
+def said_once(found: list[Credit]) -> list[tuple[Credit, int]]:
+    """Of photographs that are credited in the same words, one, and how many there are."""
+    same: dict[tuple[str, str, str], list[Credit]] = {}
+    for credit in found:
+        same.setdefault((credit.line, credit.safe_page, credit.safe_license), []).append(credit)
+    return [(credits_[0], len(credits_)) for credits_ in same.values()]
+
+
 def as_csv(found: list[Credit]) -> str:
     """CREDITS.csv, with `COLUMNS`."""
     stream = io.StringIO()

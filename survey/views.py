@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from generation.models import StylizedImage
 from survey import session
-from survey.credits import Credit, as_csv, credits_of
+from survey.credits import Credit, as_csv, credits_of, said_once
 from survey.forms import AnswerForm, JoinForm
 from survey.models import Participation, Question, Study, StudyText, Trial
 from survey.texts import language, text_of
@@ -121,7 +121,8 @@ def credits_page(request: HttpRequest, slug: str) -> HttpResponse:
     by_subject: dict[tuple[str, str], list[Credit]] = {}
     for credit in found:
         by_subject.setdefault((credit.role, credit.subject), []).append(credit)
-    context = {"study": study, "text": text_of(study), "groups": by_subject, "count": len(found)}
+    groups = {subject: said_once(credits_) for subject, credits_ in by_subject.items()}
+    context = {"study": study, "text": text_of(study), "groups": groups, "count": len(found)}
     return render(request, "survey/credits.html", context)
 
 

@@ -157,6 +157,14 @@ def test_an_address_does_not_make_a_licence_of_what_contradicts_it(
     assert credit.line == f"Jane Doe, {stated}"
 
 
+def test_the_same_words_are_said_once(client: Client, study: Study) -> None:
+    SourceImage.objects.update(credit="maker", attribution="")
+    text = client.get(reverse("survey:credits", args=["credited"])).content.decode()
+    # Three photographs of the first word, one of the second.
+    assert text.count("maker, licence unknown") == 2
+    assert "maker, licence unknown × 3" in text
+
+
 def test_a_draft_has_no_credits_yet(client: Client, study: Study) -> None:
     Study.objects.update(status=Study.Status.DRAFT)
     for name in ("survey:credits", "survey:credits_file"):

@@ -322,7 +322,7 @@ class SourceImageAdmin(PictureAdmin):
 
 @admin.register(Hit)
 class HitAdmin(ReadOnlyAdmin):
-    list_display = ["word", "source", "rank", "query", "state", "why", "detail", "page_link"]
+    list_display = ["word", "source", "rank", "query", "state", "why", "detail", "host_link"]
     list_filter = ["state", "reason", "source", "word"]
     list_select_related = ["word"]
     list_per_page = 60
@@ -365,14 +365,21 @@ class HitAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("page"))
     def page_link(self, row: Hit) -> SafeString | str:
-        # Only what a browser may open: a source could name anything.
-        if not row.page_url.startswith(("https://", "http://")):
-            return row.page_url or "–"
-        return format_html(
-            '<a class="underline" href="{0}" rel="noreferrer noopener">{1}</a>',
-            row.page_url,
-            row.page_url[:60],
-        )
+        return _link(row.page_url, row.page_url)
+
+    @admin.display(description=_("page"))
+    def host_link(self, row: Hit) -> SafeString | str:
+        # Whole addresses would push the reasons out of sight.
+        return _link(row.page_url, row.page_url.partition("://")[2].partition("/")[0])
+
+
+def _link(address: str, text: str) -> SafeString | str:
+    """Only to what a browser may open: a source could name anything."""
+    if not address.startswith(("https://", "http://")):
+        return address or "–"
+    return format_html(
+        '<a class="underline" href="{}" rel="noreferrer noopener">{}</a>', address, text
+    )
 
 
 @admin.register(ContentImage)
@@ -701,6 +708,7 @@ class StylizedImageAdmin(ReadOnlyAdmin):
         "error",
         "content_loss_short",
         "style_loss_short",
+        "style_distance_short",
         "curve",
         "correlation_short",
         "seconds",
@@ -715,6 +723,7 @@ class StylizedImageAdmin(ReadOnlyAdmin):
         "curve",
         "content_loss_short",
         "style_loss_short",
+        "style_distance_short",
         "correlation_short",
     ]
 
@@ -733,6 +742,10 @@ class StylizedImageAdmin(ReadOnlyAdmin):
     @admin.display(description=_("style loss"), ordering="style_loss")
     def style_loss_short(self, row: StylizedImage) -> str:
         return _short(row.style_loss)
+
+    @admin.display(description=_("style distance"), ordering="style_distance")
+    def style_distance_short(self, row: StylizedImage) -> str:
+        return _short(row.style_distance)
 
     @admin.display(description=_("correlation with photographs"), ordering="source_correlation")
     def correlation_short(self, row: StylizedImage) -> str:
@@ -759,12 +772,14 @@ class StylizedImageAdmin(ReadOnlyAdmin):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ["kind", "word", "encoder", "state", "amount", "error", "note", "created_at"]
+    list_display = ["stage", "word", "encoder", "state", "amount", "error", "note", "created_at"]
     list_filter = ["state", "kind", "word"]
     list_select_related = ["word"]
     fields = [
         "kind",
         "word",
+        "source",
+        "limit",
         "encoder",
         "state",
         "amount",
@@ -776,6 +791,10 @@ class JobAdmin(ReadOnlyAdmin):
         "finished_at",
     ]
     readonly_fields = ["amount"]
+
+    @admin.display(description=_("stage"), ordering="kind")
+    def stage(self, job: Job) -> str:
+        return " · ".join(filter(None, (job.get_kind_display(), job.get_source_display())))
 
     @admin.display(description=_("done"))
     def amount(self, job: Job) -> str:

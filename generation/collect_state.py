@@ -48,7 +48,17 @@ class WordState:
     stored: int
     refusals: list[Refusal]
     accepted: int
+    left_out: int
     newest: list[SourceImage]
+
+    @property
+    def working(self) -> bool:
+        return any(run.working for run in self.runs)
+
+    @property
+    def anything(self) -> bool:
+        """Something was found, or is there otherwise."""
+        return bool(self.found or self.accepted or self.left_out)
 
 
 def collect_state(words: Sequence[Word]) -> list[WordState]:
@@ -64,6 +74,7 @@ def _state(word: Word) -> WordState:
         {row["state"]: row["n"] for row in word.hits.values("state").annotate(n=Count("pk"))}
     )
     accepted = word.images.accepted()
+    n = accepted.count()
     return WordState(
         word=word,
         queries=word.query_texts(),
@@ -71,7 +82,8 @@ def _state(word: Word) -> WordState:
         found=counts.total(),
         stored=counts[Hit.State.STORED],
         refusals=_refusals(word),
-        accepted=accepted.count(),
+        accepted=n,
+        left_out=word.images.count() - n,
         newest=list(accepted.select_related("word").order_by("-pk")[:SHOWN]),
     )
 

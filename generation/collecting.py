@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from django.db import DatabaseError, connection
 from django.db.models import Q
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from generation.imagefile import (
@@ -204,10 +205,14 @@ def _fetch_all(
 
     # Large pictures are not all made smaller at a time.
     hands = BoundedSemaphore(HANDS)
+    # Threads begin with the installation's language: a command's refusals would be in another one
+    # than its report.
+    language = get_language()
 
     def get(hit: Hit) -> PhotographFields:
         try:
-            photo = fetcher.get(hit.origin)
+            with override(language):
+                photo = fetcher.get(hit.origin)
             with hands:
                 return photograph_fields(shrunk(photo))
         except (DatabaseError, MemoryError) as error:

@@ -26,7 +26,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -39,7 +38,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
 from generation.imagefile import MIN_SIDE, ImageRefused, RgbImage, read_image
-from generation.politeness import HostClosed, Turns
+from generation.politeness import HostClosed, Turns, retry_after
 from generation.refusals import Refusal
 
 # urllib3 logs addresses whole, and a query may hold a token.
@@ -48,8 +47,6 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 PORTS = frozenset({80, 443, 8000, 8080, 8443})
 LONGEST_ADDRESS = 2000
 LONGEST_HOST = 253
-# However long a host wants to be left alone (seconds).
-LONGEST_CLOSED = 86_400.0
 BLOCK = 64 * 1024
 HEADERS = {
     "Accept": "image/jpeg, image/png, image/webp;q=0.9, image/*;q=0.1",
@@ -70,7 +67,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({429, 500, 502, 503, 504})
 # Those that mean "ask less", and not only "this went wrong".
 CROWDED = frozenset({429, 503})
-A_YEAR = 365 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +151,7 @@ class Downloader:
                 trouble = error
             wait = self._wait(trouble, attempt)
             if trouble.crowded:
-                self._turns.later(trouble.host, max(wait, trouble.asked))
+                self._turns.later(trouble.host, max(wait, trouble.retry_after or 0.0))
             if not trouble.passes or attempt + 1 == self._limits.attempts:
                 break
             self._sleep(wait)
@@ -331,7 +327,7 @@ class Downloader:
 
     def _passing(self, response: requests.Response, target: "_Target") -> "_Trouble":
         status, limit = response.status_code, self._limits.longest_wait
-        asked = _retry_after(response.headers.get("Retry-After", ""), self._now())
+        asked = retry_after(response.headers.get("Retry-After", ""), self._now())
         code = Refusal.BUSY if status in CROWDED else Refusal.SERVER_ERROR
         text = _("The host has a problem (HTTP %(status)d). Collect again later.")
         if asked is not None and asked > limit:
@@ -394,11 +390,6 @@ class _Trouble(Exception):
         super().__init__(refusal.message)
         self.refusal, self.host = refusal, host
         self.passes, self.crowded, self.retry_after = passes, crowded, retry_after
-
-    @property
-    def asked(self) -> float:
-        """Seconds that the host wants to be left alone; of more than a day, a day."""
-        return min(self.retry_after or 0.0, LONGEST_CLOSED)
 
 
 class _Flood(OSError):
@@ -573,17 +564,6 @@ def _unpacked(raw: Any, where: str) -> Iterator[bytes]:
         raise _refusal(
             Refusal.TRUNCATED, where, _("The answer is packed with gzip, and damaged or cut off.")
         )
-
-
-def _retry_after(value: str, now: float) -> float | None:
-    """Seconds of a Retry-After header: a number or a date. None when it is missing or unreadable."""
-    value = value.strip()
-    if value.isascii() and value.isdecimal():
-        return min(float(value[:10]), A_YEAR)
-    try:
-        return min(max(0.0, parsedate_to_datetime(value).timestamp() - now), A_YEAR)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 # --- refusals ---------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ class WordForm(forms.ModelForm):
 
 
 def sources() -> list[tuple[str, str]]:
-    """Image sources that can be used here; of the others, why not, is on their page of the docs."""
+    """Image sources that can be used here; what the others need is in docs/sources.md."""
     found = []
     for name, label in SOURCES:
         try:
@@ -107,7 +107,11 @@ def sources() -> list[tuple[str, str]]:
 class CollectForm(forms.Form):
     """Where photographs are looked for, and how many."""
 
-    source = forms.ChoiceField(label=_("Image source"), choices=sources)
+    source = forms.ChoiceField(
+        label=_("Image source"),
+        choices=sources,
+        help_text=_("Those that lack a key or a contact in the settings are not offered."),
+    )
     limit = forms.IntegerField(
         label=_("At most"),
         min_value=1,

@@ -6,20 +6,11 @@ and restarts are covered.
 """
 
 import contextlib
-import hashlib
-import logging
-import os
-import socket
-from datetime import timedelta
-from functools import lru_cache
-from pathlib import Path
 
-from celery import current_app
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from kombu.exceptions import OperationalError
 
 from generation.models import (
     Clustering,
@@ -33,10 +24,10 @@ from generation.models import (
     Style,
     StylizedImage,
     Word,
-    Work,
     WorkQuerySet,
 )
 from generation.vision.errors import BadParams
+from stylestudy import leases
 
 TASKS = {
     Job.Kind.COLLECT: "generation.collect_word",
@@ -47,37 +38,6 @@ TASKS = {
 MASK_TASK = "generation.find_mask"
 PICTURE_TASK = "generation.stylize_picture"
 RECONCILE_TASK = "generation.reconcile"
-
-# A message that nobody claimed for so long is taken for lost and sent again. A second message for
-# the same row does no harm: only one worker can claim it.
-RESEND_AFTER = timedelta(minutes=15)
-
-logger = logging.getLogger(__name__)
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """Names this boot of this machine, and its process numbers: a hostname alone may be shared."""
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-    with contextlib.suppress(OSError):
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return f"{parts[0]}/{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:12]}"
-
-
-def _started(pid: int) -> str:
-    """When a process began, in ticks since boot; empty where /proc is not there."""
-    try:
-        # After the name, which may hold anything: field 22 of proc(5) is then the 20th.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
-def owner_name() -> str:
-    """This process, as the owner of leases: machine, process number and when it began."""
-    return f"{_machine()}/{os.getpid()}-{_started(os.getpid())}"
 
 
 def make(stimulus_set: StimulusSet) -> None:
@@ -349,26 +309,11 @@ def advance_all() -> None:
 def send_ready() -> None:
     """Send a message for every row that is ready and was not sent yet."""
     for job in ready_jobs().filter(sent_at=None):
-        _send(job, TASKS[Job.Kind(job.kind)])
+        leases.send(job, TASKS[Job.Kind(job.kind)])
     for mask in ready_masks().filter(sent_at=None):
-        _send(mask, MASK_TASK)
+        leases.send(mask, MASK_TASK)
     for picture in ready_pictures().filter(sent_at=None):
-        _send(picture, PICTURE_TASK)
-
-
-def _send(row: Work, task: str) -> None:
-    rows = type(row)._default_manager
-    if rows.filter(pk=row.pk, sent_at=None).update(sent_at=timezone.now()):
-        transaction.on_commit(lambda: _hand_over(row, task))
-
-
-def _hand_over(row: Work, task: str) -> None:
-    """Give the message to the broker. Without one the row waits: it is sent when a worker starts."""
-    try:
-        current_app.send_task(task, args=[row.pk])
-    except (OperationalError, OSError) as error:
-        type(row)._default_manager.filter(pk=row.pk).update(sent_at=None)
-        logger.warning("The broker takes no message for %s %s: %s", task, row.pk, error)
+        leases.send(picture, PICTURE_TASK)
 
 
 def reconcile(*, starting: bool = False) -> None:
@@ -378,40 +323,15 @@ def reconcile(*, starting: bool = False) -> None:
         starting: a worker has just started, so messages that its predecessor had taken are gone:
             send everything that is unclaimed again.
     """
-    give_back_lost()
-    unclaimed = Q() if starting else Q(sent_at__lt=timezone.now() - RESEND_AFTER)
-    for rows in _work():
-        rows.filter(unclaimed, state=State.QUEUED).update(sent_at=None)
+    leases.unsend(_work(), starting=starting)
     advance_all()
 
 
 def give_back_lost() -> int:
     """Return to the queue what nobody works on any more; how many rows."""
-    lost = Q(lease_until__lt=timezone.now()) | Q(owner__in=_dead_owners())
-    return sum(rows.give_back(lost) for rows in _work())
+    return leases.give_back_lost(_work())
 
 
 def _work() -> list[WorkQuerySet]:
     """All rows that workers claim."""
     return [Job.objects.all(), Mask.objects.all(), StylizedImage.objects.all()]
-
-
-def _dead_owners() -> list[str]:
-    """Owners of leases on this machine whose process is gone: no need to wait for the lease."""
-    owners: set[str] = set()
-    for rows in _work():
-        running = rows.filter(state=State.RUNNING, owner__startswith=f"{_machine()}/")
-        owners.update(running.values_list("owner", flat=True).distinct())
-    return [owner for owner in owners if not _alive(owner.rpartition("/")[2])]
-
-
-def _alive(process: str) -> bool:
-    """Whether the process ``number-start`` still runs; its number may belong to another by now."""
-    number, _dash, began = process.partition("-")
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return _started(int(number)) == began

@@ -8,6 +8,7 @@ This is a reading of what sources state, not legal advice: a source may be wrong
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 PUBLIC_DOMAIN = "public-domain"
@@ -62,6 +63,34 @@ class Terms:
     def may_show_derived(self) -> bool:
         """A study may show and publish pictures made from the photograph. Unknown counts as no."""
         return self.republish is True and self.derivatives is True
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What a picture made from several photographs is under.
+
+    Attributes:
+        names: of the photographs' licences, each once, sorted.
+        republish: the picture may be passed on, by every one of them; None where one of them does not say and none
+            forbids it. Unknown counts as no.
+        share_alike: it may be passed on only under the same licence.
+    """
+
+    names: tuple[str, ...]
+    republish: bool | None
+    share_alike: bool
+
+
+def combine(found: Iterable[Terms]) -> Combined:
+    """The terms of all photographs that a picture was made from. Of none at all, nothing is known."""
+    each = list(found)
+    said = [(t.republish and t.derivatives) if t.republish is not None else None for t in each]
+    republish = False if False in said else None if None in said or not said else True
+    return Combined(
+        names=tuple(sorted({t.name for t in each})),
+        republish=republish,
+        share_alike=any(t.share_alike for t in each),
+    )
 
 
 def parse(text: str, url: str = "") -> str:

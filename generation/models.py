@@ -2,7 +2,8 @@
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from generation.licenses import Terms, parse, terms
+from generation.licenses import Combined, Terms, combine, parse, terms
 from generation.notation import NAMES, overrides, parse_weights
 from generation.vision.errors import BadParams
 from generation.vision.recipe import PRESETS, TransferParams, get_preset, preset_encoder
@@ -114,7 +115,7 @@ class WorkQuerySet(models.QuerySet):
             finished_at=timezone.now(),
             error=_(
                 "Given up: %(n)d times the worker stopped in the middle of this, or could not be "
-                "heard of. Look at its log (memory?), then make the pictures again."
+                "heard of. Look at its log (memory?), then try again."
             )
             % {"n": settings.MAX_ATTEMPTS},
         )
@@ -1044,12 +1045,66 @@ class StylizedImageQuerySet(WorkQuerySet):
     def with_names(self) -> Self:
         return self.select_related("word", "content", "recipe")
 
+    def photographs(self) -> dict[int, list[Photograph]]:
+        """Picture's id → the photographs it was made from: its content, and those whose style it took on.
+
+        Four queries.
+        """
+        found = self.select_related("content").defer("loss_curve")
+        pictures = [cast("StylizedImage", row) for row in found]
+        groups = {group for picture in pictures for group in picture.groups_used()}
+        members: dict[tuple[int, int], list[ClusterMember]] = defaultdict(list)
+        for member in (
+            ClusterMember.objects.filter(clustering__in={group[0] for group in groups})
+            .select_related("image", "cluster")
+            .order_by("cluster__rank", "order")
+        ):
+            members[member.clustering_id, member.cluster.rank].append(member)
+        return {
+            picture.pk: [
+                picture.content,
+                *(
+                    member.image
+                    for clustering, rank, medoid_only in picture.groups_used()
+                    for member in members[clustering, rank]
+                    if member.is_medoid or not medoid_only
+                ),
+            ]
+            for picture in pictures
+        }
+
+    def licenses(self) -> dict[int, Combined]:
+        """Picture's id → what it is under, by all photographs it was made from."""
+        return {
+            pk: combine(photograph.terms for photograph in photographs)
+            for pk, photographs in self.photographs().items()
+        }
+
     def retry_failed(self) -> int:
         # Planned anew: what was wrong may have been a photograph of the clustering.
         self.filter(state=State.FAILED).update(
             clustering=None, background_clustering=None, mask=None
         )
         return super().retry_failed()
+
+    def dispersions(self) -> dict[int, float]:
+        """Picture → how far the photographs of its style are from their mean, summed over the style's layers.
+
+        Of the word's style, not of the background's; pictures without a style are not among the keys.
+        """
+        sums = {
+            (clustering, recipe, ranks): sum(by_layer.values())
+            for clustering, recipe, ranks, by_layer in Style.objects.filter(
+                clustering__in=self.values("clustering")
+            ).values_list("clustering", "recipe", "ranks", "dispersion")
+        }
+        keys = {
+            pk: (clustering, recipe, Style.join_ranks((params or {}).get("clusters", [])))
+            for pk, clustering, recipe, params in self.values_list(
+                "pk", "clustering", "recipe", "params"
+            )
+        }
+        return {pk: sums[key] for pk, key in keys.items() if key in sums}
 
 
 def picture_path(instance: "StylizedImage", filename: str) -> str:
@@ -1119,6 +1174,13 @@ class StylizedImage(Work):
     content_loss = models.FloatField(_("content loss"), null=True, blank=True, editable=False)
     style_loss = models.FloatField(_("style loss"), null=True, blank=True, editable=False)
     loss_curve = models.JSONField(_("loss curve"), null=True, blank=True, editable=False)
+    style_distance = models.FloatField(
+        _("style distance"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Of the content photograph and the word's style, from 0 to 1."),
+    )
     source_correlation = models.FloatField(
         _("correlation with photographs"),
         null=True,
@@ -1199,6 +1261,11 @@ class Style(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clustering.word} · {self.recipe} · {self.ranks}"
+
+    @staticmethod
+    def join_ranks(ranks: Iterable[int]) -> str:
+        """What `ranks` holds."""
+        return ",".join(map(str, ranks))
 
 
 class Job(Work):

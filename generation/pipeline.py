@@ -6,7 +6,6 @@ its own. Running it twice, or killing it anywhere, does no harm.
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,10 +15,10 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from generation import collecting, features, styles
+from generation import collecting, features, measuring, styles
 from generation.download import Downloader, Limits
 from generation.imagefile import (
     ImageRefused,
@@ -27,7 +26,7 @@ from generation.imagefile import (
     mask_file,
     pixel_sha256,
 )
-from generation.jobs import owner_name, single_content_only
+from generation.jobs import single_content_only
 from generation.models import (
     Clustering,
     ClusterMember,
@@ -50,93 +49,13 @@ from generation.vision.errors import TooFewImages, VisionError
 from generation.vision.masks import NETWORK, GrabCutParams, grabcut, segment
 from generation.vision.optimize import Step
 from generation.vision.transfer import stylize
+from stylestudy.leases import Lease, LeaseLost, run
 
 logger = logging.getLogger(__name__)
-
-RENEW_SECONDS = 2.0
-# How long a step may report nothing before its row is given to another worker (seconds).
-PATIENCE = 1800.0
 
 # What a person can do something about: the message alone is shown. Anything else is a defect and
 # also goes to the log with its traceback.
 EXPECTED = (VisionError, ImageRefused, SourceError, PackageError, OSError)
-
-
-class LeaseLost(Exception):
-    """Another worker has the row now; this one's work is thrown away."""
-
-
-class Lease:
-    """Holds a claimed row while it is worked on.
-
-    As a context it also holds the row through long steps that report nothing (loading weights, one
-    large picture): a thread renews it, but for no longer than ``PATIENCE`` without a sign of life.
-
-    Args:
-        rows: manager of the row's model.
-        pk: the row.
-        owner: this process.
-    """
-
-    def __init__(self, rows: Any, pk: int, owner: str) -> None:
-        self._rows, self._pk, self._owner = rows, pk, owner
-        self._renewed = 0.0
-        self._heard = time.monotonic()
-        self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
-
-    def __enter__(self) -> "Lease":
-        self._keeper.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._ended.set()
-        self._keeper.join()
-
-    def _keep(self) -> None:
-        try:
-            while not self._ended.wait(settings.LEASE_SECONDS / 3):
-                if time.monotonic() - self._heard < PATIENCE:
-                    self._rows.renew(self._pk, self._owner)
-        finally:
-            connection.close()
-
-    def renew(self, **progress: Any) -> None:
-        """Hold it longer and store progress, at most every two seconds.
-
-        Raises:
-            LeaseLost: the row was given to another worker meanwhile.
-        """
-        now = self._heard = time.monotonic()
-        if now - self._renewed < RENEW_SECONDS:
-            return
-        self._renewed = now
-        if not self._rows.renew(self._pk, self._owner, **progress):
-            raise LeaseLost
-
-    def finish(self, **results: Any) -> None:
-        if not self._rows.finish(self._pk, self._owner, **results):
-            raise LeaseLost
-
-
-def _run(rows: Any, pk: int, work: Callable[[Any, Lease], None]) -> bool:
-    """Claim a row and work on it; False when somebody else has it or it is done."""
-    owner = owner_name()
-    if not rows.claim(pk, owner):
-        return False
-    try:
-        with Lease(rows, pk, owner) as lease:
-            work(rows.get(pk=pk), lease)
-    except LeaseLost:
-        logger.warning("%s %s was taken over by another worker", rows.model.__name__, pk)
-    except EXPECTED as error:
-        rows.fail(pk, owner, str(error))
-        logger.warning("%s %s failed: %s", rows.model.__name__, pk, error)
-    except Exception as error:
-        # The boundary of the worker: whatever it is, the row must say so and the worker must go on.
-        rows.fail(pk, owner, f"{type(error).__name__}: {error}")
-        logger.exception("%s %s failed", rows.model.__name__, pk)
-    return True
 
 
 # --- collect ----------------------------------------------------------------------------------
@@ -148,7 +67,7 @@ def collect(job_id: int, watch: Callable[[int, int], None] = lambda _done, _tota
     Args:
         watch: called with how many hits are done, of how many.
     """
-    return _run(Job.objects, job_id, partial(_collect, watch=watch))
+    return run(Job.objects, job_id, partial(_collect, watch=watch), EXPECTED)
 
 
 def _collect(job: Job, lease: Lease, *, watch: Callable[[int, int], None]) -> None:
@@ -165,7 +84,7 @@ def _collect(job: Job, lease: Lease, *, watch: Callable[[int, int], None]) -> No
     collecting.search(job.word, source, limit, report, lease.renew)
     if report.problems and not report.found:
         # Not done: the next run asks again.
-        raise SourceError(" ".join(report.problems))
+        raise SourceError("\n".join(report.problems))
     collecting.fetch(
         job.word,
         source,
@@ -197,7 +116,7 @@ def _downloader() -> Downloader:
 
 def embed_word(job_id: int) -> bool:
     """Compute features and Neural Style Vectors of a word's photographs."""
-    return _run(Job.objects, job_id, _embed_word)
+    return run(Job.objects, job_id, _embed_word, EXPECTED)
 
 
 def _embed_word(job: Job, lease: Lease) -> None:
@@ -213,7 +132,7 @@ def _embed_word(job: Job, lease: Lease) -> None:
 
 def cluster_word(job_id: int) -> bool:
     """Group a word's photographs by style and rank the groups."""
-    return _run(Job.objects, job_id, _cluster_word)
+    return run(Job.objects, job_id, _cluster_word, EXPECTED)
 
 
 def _cluster_word(job: Job, lease: Lease) -> None:
@@ -284,7 +203,7 @@ def _summary(clustering: Clustering) -> str:
 
 def represent_word(job_id: int) -> bool:
     """Make the style representations of a word's groups, for one recipe."""
-    return _run(Job.objects, job_id, _represent_word)
+    return run(Job.objects, job_id, _represent_word, EXPECTED)
 
 
 def _represent_word(job: Job, lease: Lease) -> None:
@@ -328,7 +247,7 @@ def _made(style: Style) -> str:
 
 def find_mask(mask_id: int) -> bool:
     """Find the object of a content photograph, in a box or by the segmentation network."""
-    return _run(Mask.objects, mask_id, _find_mask)
+    return run(Mask.objects, mask_id, _find_mask, EXPECTED)
 
 
 def _find_mask(mask: Mask, lease: Lease) -> None:
@@ -361,7 +280,7 @@ def picture_seed(recipe: Recipe, word: Word, content_sha256: str) -> int:
 
 def make_picture(picture_id: int) -> bool:
     """Restyle one content photograph."""
-    return _run(StylizedImage.objects, picture_id, _make_picture)
+    return run(StylizedImage.objects, picture_id, _make_picture, EXPECTED)
 
 
 def _make_picture(picture: StylizedImage, lease: Lease) -> None:
@@ -394,6 +313,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
             "clusters": [group.rank for group in behind],
         }
     seed = picture_seed(recipe, picture.word, picture.content.sha256)
+    style_distance = measuring.distance_of(recipe, groups, picture.content)
 
     def on_step(step: Step) -> None:
         lease.renew(progress=step.number, budget=step.total)
@@ -434,6 +354,7 @@ def _make_picture(picture: StylizedImage, lease: Lease) -> None:
             seed=seed,
             content_loss=result.content_loss,
             style_loss=result.style_loss,
+            style_distance=style_distance,
             loss_curve=[round(value, 6) for value in result.curve],
             source_correlation=result.high_frequency_correlation,
             seconds=round(time.monotonic() - began, 2),

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from generation.models import (
     ContentImage,
@@ -117,9 +117,15 @@ def _stages(stimulus_set: StimulusSet, words: list[Word]) -> dict[int, list[Job]
     rows = Job.objects.filter(
         Q(encoder="") | Q(encoder__in=stimulus_set.encoders()),
         Q(recipe=None) | Q(recipe__in=stimulus_set.recipes.all()),
+        # Photographs asked for elsewhere are nothing that a set waits for.
+        ~Q(kind=Job.Kind.COLLECT) | Q(source=F("word__source")),
     )
     for job in rows.filter(word__in=words).select_related("word").order_by("pk"):
-        newest[job.word_id, job.kind, job.encoder, job.recipe_id] = job
+        key = job.word_id, job.kind, job.encoder, job.recipe_id
+        collected = job.kind == Job.Kind.COLLECT and key in newest
+        if collected and job.state == State.FAILED and newest[key].state == State.DONE:
+            continue  # once is enough: the word goes on with what is there
+        newest[key] = job
     stages: dict[int, list[Job]] = defaultdict(list)
     for job in sorted(newest.values(), key=lambda job: (order.index(job.kind), job.encoder)):
         stages[job.word_id].append(job)

@@ -300,7 +300,7 @@ def style_row(
         )
     began = time.monotonic()
     params = recipe.transfer_params(single_content=single_content)
-    ranks = ",".join(str(group.rank) for group in groups)
+    ranks = Style.join_ranks(group.rank for group in groups)
     row = Style.objects.filter(clustering=clustering, recipe=recipe, ranks=ranks).first()
     needs_texture = params.initial == "texture"
     if row is not None and not (needs_texture and not _there(row)):

@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from generation.models import HostSlot
-from generation.politeness import HostClosed
+from generation.politeness import LONGEST_CLOSED, HostClosed
 
 #: Connections that a family of hosts asks programs to keep to, whatever the settings allow.
 AT_MOST = {"wikimedia.org": 2}
@@ -66,8 +66,9 @@ class HostTurns:
             )
 
     def later(self, host: str, seconds: float) -> None:
-        """Nobody asks the host before so many seconds are over."""
-        until = timezone.now() + timedelta(seconds=seconds)
+        """Nobody asks the host before so many seconds are over, or a day."""
+        # Whatever a host says: "in thirty years" must not be kept, and has no date at some length.
+        until = timezone.now() + timedelta(seconds=min(seconds, LONGEST_CLOSED))
         HostSlot.objects.filter(host=host, not_before__lt=until).update(not_before=until)
 
     def _take(self, host: str) -> tuple[int, datetime]:

@@ -156,7 +156,7 @@ def collect(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": _("Collect photographs"),
         "words": words,
-        "state": collect_state(words),
+        **_collect_context(request, words),
         "form": form,
         "may_collect": may_collect,
         "asked": request.GET.urlencode(),
@@ -169,8 +169,17 @@ def collect(request: HttpRequest) -> HttpResponse:
 @staff_member_required
 def collecting(request: HttpRequest) -> HttpResponse:
     """The parts of that page that change, as an HTML fragment."""
-    state = collect_state(_words_or_refuse(request))
-    return render(request, "generation/includes/collect_state.html", {"state": state})
+    context = _collect_context(request, _words_or_refuse(request))
+    return render(request, "generation/includes/collect_state.html", context)
+
+
+def _collect_context(request: HttpRequest, words: list[Word]) -> dict[str, Any]:
+    state = collect_state(words)
+    return {
+        "state": state,
+        "working": any(row.working for row in state),
+        "may_review": request.user.has_perm("generation.change_sourceimage"),
+    }
 
 
 def _words_or_refuse(request: HttpRequest) -> list[Word]:

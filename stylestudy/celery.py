@@ -9,4 +9,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudy.settings")
 app = Celery("stylestudy")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Looked up when a worker starts; the web process sends tasks by name and never imports them.
-app.autodiscover_tasks(["generation"])
+app.autodiscover_tasks(["generation", "survey"])

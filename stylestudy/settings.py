@@ -135,7 +135,7 @@ STATIC_ROOT = VAR_DIR / "static"
 MEDIA_ROOT = env.path("STYLESTUDY_MEDIA_ROOT", VAR_DIR / "media")
 STORAGES = {
     "default": {"BACKEND": "generation.storage.AtomicFileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "stylestudy.staticfiles.HashedModulesStorage"},
 }
 # Photographs are read whole into memory once, to be verified.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
@@ -144,6 +144,8 @@ UPLOAD_MAX_BYTES = env.number("STYLESTUDY_UPLOAD_MAX_MIB", 40, low=1, high=1000)
 
 # --- words to pictures -----------------------------------------------------------------------
 FEATURES_ROOT = VAR_DIR / "features"
+# A folder of more fonts for the charts of reports.
+FONTS_ROOT = env.optional_path("STYLESTUDY_FONTS")
 WEIGHTS_ROOT = env.path("STYLESTUDY_WEIGHTS_DIR", VAR_DIR / "weights")
 PACKAGES_ROOT = env.path("STYLESTUDY_PACKAGES_DIR", VAR_DIR / "packages")
 ENCODER = env.choice("STYLESTUDY_ENCODER", "vgg16-hed", ["vgg16-hed", "vgg19"])
@@ -215,6 +217,7 @@ CELERY_TIMEZONE = TIME_ZONE
 RECONCILE_SECONDS = env.number("STYLESTUDY_RECONCILE_SECONDS", 30, low=1, high=3600)
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "generation.reconcile", "schedule": float(RECONCILE_SECONDS)},
+    "reconcile analyses": {"task": "survey.reconcile", "schedule": float(RECONCILE_SECONDS)},
 }
 # One worker on one machine keeps the clock itself; a lab runs `celery beat` once.
 EMBED_BEAT = env.flag("STYLESTUDY_EMBED_BEAT", LOCAL_BROKER)
@@ -224,7 +227,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"no_keys": {"()": "stylestudy.logs.NoKeys"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["no_keys"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         name: {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from generation.sources.api import Manners
 from generation.sources.base import ImageSource, SourceError
 from generation.sources.bing import BingSource
 from generation.sources.brave import BraveSource
@@ -13,27 +14,24 @@ from generation.sources.openverse import OpenverseSource
 from generation.sources.samples import SampleSource
 from generation.turns import host_turns
 
-_SOURCES: dict[str, Callable[[], ImageSource]] = {
-    OpenverseSource.name: lambda: OpenverseSource(
+_SOURCES: dict[str, Callable[[Manners], ImageSource]] = {
+    OpenverseSource.name: lambda manners: OpenverseSource(
         settings.OPENVERSE_URL,
+        manners,
         client_id=settings.OPENVERSE_CLIENT_ID,
         client_secret=settings.OPENVERSE_CLIENT_SECRET,
-        contact=settings.CONTACT,
-        turns=host_turns(),
     ),
-    CommonsSource.name: lambda: CommonsSource(
-        settings.COMMONS_URL, contact=settings.CONTACT, turns=host_turns()
+    CommonsSource.name: lambda manners: CommonsSource(settings.COMMONS_URL, manners),
+    FlickrSource.name: lambda manners: FlickrSource(
+        settings.FLICKR_URL, manners, key=settings.FLICKR_KEY
     ),
-    FlickrSource.name: lambda: FlickrSource(
-        settings.FLICKR_URL, key=settings.FLICKR_KEY, contact=settings.CONTACT, turns=host_turns()
+    BraveSource.name: lambda manners: BraveSource(
+        settings.BRAVE_URL, manners, key=settings.BRAVE_KEY
     ),
-    BraveSource.name: lambda: BraveSource(
-        settings.BRAVE_URL, key=settings.BRAVE_KEY, contact=settings.CONTACT, turns=host_turns()
+    BingSource.name: lambda manners: BingSource(
+        settings.SERPAPI_URL, manners, key=settings.SERPAPI_KEY
     ),
-    BingSource.name: lambda: BingSource(
-        settings.SERPAPI_URL, key=settings.SERPAPI_KEY, contact=settings.CONTACT, turns=host_turns()
-    ),
-    SampleSource.name: lambda: SampleSource(settings.PACKAGES_ROOT),
+    SampleSource.name: lambda _manners: SampleSource(settings.PACKAGES_ROOT),
 }
 
 
@@ -44,7 +42,7 @@ def get_source(name: str) -> ImageSource:
         SourceError: there is none, or a setting that it needs is missing.
     """
     if name in _SOURCES:
-        return _SOURCES[name]()
+        return _SOURCES[name](Manners(contact=settings.CONTACT, turns=host_turns()))
     raise SourceError(
         f"There is no image source {name!r}; there are: {', '.join(_SOURCES)}. "
         "Change the word's source, or upload photographs."

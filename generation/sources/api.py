@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import requests
@@ -26,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from generation.politeness import HostClosed, Turns
+from generation.politeness import HostClosed, Turns, retry_after
 from generation.sources.base import SourceError
 from generation.sources.hits import text
 
@@ -65,6 +64,26 @@ class Limits:
 LIMITS = Limits()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Manners:
+    """Who asks a provider, and how patiently: the same for all of them.
+
+    Attributes:
+        contact: who asks, for the User-Agent: a mail address or a page.
+        limits: of time and size.
+        turns: politeness towards the provider, shared by all workers; None: nobody else asks it.
+        sleep: waits; tests do not.
+    """
+
+    contact: str = ""
+    limits: Limits = LIMITS
+    turns: Turns | None = None
+    sleep: Callable[[float], object] = time.sleep
+
+
+MANNERS = Manners()
+
+
 @dataclass(frozen=True)
 class _Answer:
     status: int
@@ -86,40 +105,34 @@ class Api:
     Args:
         provider: its name for people.
         base: address that paths are added to.
-        contact: who asks, for the User-Agent: a mail address or a page.
+        manners: who asks, and how patiently.
         secrets: keys, which are taken out of every message.
         key_settings: what to look at when the provider refuses the key.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers; None: nobody else asks it.
-        sleep: waits; tests do not.
     """
 
     def __init__(
         self,
         provider: str,
         base: str,
+        manners: Manners = MANNERS,
         *,
-        contact: str = "",
         secrets: Iterable[str] = (),
         key_settings: str = "",
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.provider = provider
         self._base = base.rstrip("/")
         self._secrets = [secret for secret in secrets if secret]
         self._key_settings = key_settings
-        self._limits = limits
-        self._turns = turns
-        self._sleep = sleep
+        self._limits = manners.limits
+        self._turns = manners.turns
+        self._sleep = manners.sleep
         self._rest = 0.0
         self._watch = _Watch()
         self._session = requests.Session()
         self._session.trust_env = False  # no .netrc, no proxies: what is set here is what happens
         self._session.headers.update(
             {
-                "User-Agent": user_agent(contact),
+                "User-Agent": user_agent(manners.contact),
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
             }
@@ -127,6 +140,24 @@ class Api:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _adapter(self._watch))
         _silence_keys()
+
+    @classmethod
+    def with_key(
+        cls, provider: str, base: str, manners: Manners, *, key: str, setting: str, where: str
+    ) -> Self:
+        """The API of a provider that answers only to those who have a key.
+
+        Args:
+            provider, base, manners: as for all.
+            key: which its source sends as the provider wants it.
+            setting: the environment variable that holds the key.
+            where: the page that gives keys away.
+
+        Raises:
+            SourceError: the key is missing, or cannot be one. Names the setting, not the key.
+        """
+        _check_key(key, provider, setting, where)
+        return cls(provider, base, manners, secrets=[key], key_settings=setting)
 
     @property
     def _host(self) -> str:
@@ -352,7 +383,7 @@ def wait_for(headers: Mapping[str, str], now: float) -> float | None:
         headers: of the answer.
         now: seconds since 1970.
     """
-    after = _retry_after(headers.get("Retry-After", ""), now)
+    after = retry_after(headers.get("Retry-After", ""), now)
     if after is not None:
         return after
     waits = []
@@ -372,14 +403,6 @@ def wait_for(headers: Mapping[str, str], now: float) -> float | None:
     return max(0.0, *waits) if waits else None
 
 
-def _retry_after(value: str, now: float) -> float | None:
-    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value):
-        return float(value)
-    with suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now) if value else None
-    return None
-
-
 def user_agent(contact: str) -> str:
     """``stylestudy/<version> (<contact>)``; headers hold ASCII only."""
     try:
@@ -394,19 +417,13 @@ def clean_contact(contact: str) -> str:
     return re.sub(r"[^\x21-\x7e]+|[()]", " ", contact).strip()
 
 
-def needed_key(key: str, provider: str, setting: str, where: str) -> str:
-    """The key, if it can be one.
-
-    Raises:
-        SourceError: it is not set, or has characters that no key has. Names the setting, not the key.
-    """
+def _check_key(key: str, provider: str, setting: str, where: str) -> None:
     if not key:
         raise SourceError(f"{provider} needs a key. Get one at {where} and set {setting}.")
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise SourceError(
             f"{setting} is no key: it has spaces or letters other than ASCII. Copy it again from {where}."
         )
-    return key
 
 
 def _loads(body: bytes) -> Any:

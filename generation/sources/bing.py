@@ -5,16 +5,15 @@ After SerpAPI's documentation: ``engine=bing_images``, ``first`` is the number o
 """
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from generation.politeness import Turns
-from generation.sources.api import LIMITS, Api, Limits, needed_key, said
+from generation.sources.api import MANNERS, Api, Manners, said
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, is_japanese, walk
 
 COUNT = 50
 SETTING = "STYLESTUDY_SERPAPI_KEY"
+WHERE = "https://serpapi.com/manage-api-key"
 NOTHING = re.compile(r"hasn.t returned any results|no results", re.IGNORECASE)
 
 
@@ -23,11 +22,8 @@ class BingSource:
 
     Args:
         base: address of SerpAPI.
+        manners: who asks, and how patiently.
         key: of SerpAPI.
-        contact: who asks.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers.
-        sleep: waits; tests do not.
 
     Raises:
         SourceError: there is no key.
@@ -35,27 +31,9 @@ class BingSource:
 
     name = "bing"
 
-    def __init__(
-        self,
-        base: str,
-        *,
-        key: str,
-        contact: str = "",
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._key = needed_key(key, "SerpAPI", SETTING, "https://serpapi.com/manage-api-key")
-        self._api = Api(
-            "SerpAPI",
-            base,
-            contact=contact,
-            secrets=[key],
-            key_settings=SETTING,
-            limits=limits,
-            turns=turns,
-            sleep=sleep,
-        )
+    def __init__(self, base: str, manners: Manners = MANNERS, *, key: str) -> None:
+        self._key = key
+        self._api = Api.with_key("SerpAPI", base, manners, key=key, setting=SETTING, where=WHERE)
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:
         hits = Hits(self.name, query, limit, self._api.redact)

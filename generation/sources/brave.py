@@ -3,17 +3,16 @@
 After its documentation: one request of at most 200 results, and no pages.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from generation.politeness import Turns
-from generation.sources.api import LIMITS, Api, Limits, needed_key
+from generation.sources.api import MANNERS, Api, Manners
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, is_japanese, walk
 
 MOST = 200
 SPARE = 20  # asked for beyond the limit: some hits have no usable address
 SETTING = "STYLESTUDY_BRAVE_KEY"
+WHERE = "https://api-dashboard.search.brave.com/"
 
 
 class BraveSource:
@@ -21,11 +20,8 @@ class BraveSource:
 
     Args:
         base: address of the API.
+        manners: who asks, and how patiently.
         key: subscription token.
-        contact: who asks.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers.
-        sleep: waits; tests do not.
 
     Raises:
         SourceError: there is no key.
@@ -33,28 +29,10 @@ class BraveSource:
 
     name = "brave"
 
-    def __init__(
-        self,
-        base: str,
-        *,
-        key: str,
-        contact: str = "",
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._key = needed_key(
-            key, "Brave image search", SETTING, "https://api-dashboard.search.brave.com/"
-        )
-        self._api = Api(
-            "Brave image search",
-            base,
-            contact=contact,
-            secrets=[key],
-            key_settings=SETTING,
-            limits=limits,
-            turns=turns,
-            sleep=sleep,
+    def __init__(self, base: str, manners: Manners = MANNERS, *, key: str) -> None:
+        self._key = key
+        self._api = Api.with_key(
+            "Brave image search", base, manners, key=key, setting=SETTING, where=WHERE
         )
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:

@@ -5,12 +5,10 @@ each, ``continue`` leads to the next page. What authors wrote is HTML. Thumbnail
 certain widths; pictures are taken at 960 px, which is kinder to Wikimedia than originals of 50 megapixels.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from generation.licenses import parse
-from generation.politeness import Turns
-from generation.sources.api import LIMITS, Api, JsonObject, Limits, clean_contact
+from generation.sources.api import Api, JsonObject, Manners, clean_contact
 from generation.sources.base import SearchHit, SourceError
 from generation.sources.hits import CREDIT, LICENSE, Hits, Page, plain, walk
 
@@ -26,10 +24,7 @@ class CommonsSource:
 
     Args:
         base: address of the wiki.
-        contact: a mail address or a page of who asks: Wikimedia refuses programs without.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers.
-        sleep: waits; tests do not.
+        manners: who asks, and how patiently; with a contact: Wikimedia refuses programs without.
 
     Raises:
         SourceError: there is no contact.
@@ -37,23 +32,13 @@ class CommonsSource:
 
     name = "commons"
 
-    def __init__(
-        self,
-        base: str,
-        *,
-        contact: str,
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        if not clean_contact(contact):
+    def __init__(self, base: str, manners: Manners) -> None:
+        if not clean_contact(manners.contact):
             raise SourceError(
                 "Wikimedia Commons refuses programs that name no contact. Set STYLESTUDY_CONTACT to "
                 "your mail address or the address of your study's page."
             )
-        self._api = Api(
-            "Wikimedia Commons", base, contact=contact, limits=limits, turns=turns, sleep=sleep
-        )
+        self._api = Api("Wikimedia Commons", base, manners)
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:
         hits = Hits(self.name, query, limit)

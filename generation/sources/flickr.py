@@ -5,17 +5,16 @@ After its documentation: ``flickr.photos.search``; licences are numbers whose na
 """
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from generation import licenses
-from generation.politeness import Turns
-from generation.sources.api import LIMITS, Api, JsonObject, Limits, needed_key
+from generation.sources.api import MANNERS, Api, JsonObject, Manners
 from generation.sources.base import SearchHit
 from generation.sources.hits import Hits, Page, text, walk
 
 PAGE = 100
 SETTING = "STYLESTUDY_FLICKR_KEY"
+WHERE = "https://www.flickr.com/services/api/keys/"
 # "Service currently unavailable" and "Write operation failed": they pass by themselves.
 BUSY = (105, 106)
 KEY_REFUSED = 100
@@ -26,12 +25,9 @@ class FlickrSource:
 
     Args:
         base: address of the API.
+        manners: who asks, and how patiently.
         key: of the API.
-        contact: who asks.
         reusable: only photographs whose licence lets pictures made from them be shown.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers.
-        sleep: waits; tests do not.
 
     Raises:
         SourceError: there is no key.
@@ -40,29 +36,12 @@ class FlickrSource:
     name = "flickr"
 
     def __init__(
-        self,
-        base: str,
-        *,
-        key: str,
-        contact: str = "",
-        reusable: bool = True,
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        self, base: str, manners: Manners = MANNERS, *, key: str, reusable: bool = True
     ) -> None:
-        self._key = needed_key(key, "Flickr", SETTING, "https://www.flickr.com/services/api/keys/")
+        self._key = key
         self._reusable = reusable
         self._licenses: dict[str, tuple[str, str]] | None = None
-        self._api = Api(
-            "Flickr",
-            base,
-            contact=contact,
-            secrets=[key],
-            key_settings=SETTING,
-            limits=limits,
-            turns=turns,
-            sleep=sleep,
-        )
+        self._api = Api.with_key("Flickr", base, manners, key=key, setting=SETTING, where=WHERE)
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:
         hits = Hits(self.name, query, limit, self._api.redact)

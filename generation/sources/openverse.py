@@ -6,11 +6,9 @@ credentials of a registered program raise these.
 """
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from generation.politeness import Turns
-from generation.sources.api import LIMITS, AnswerError, Api, JsonObject, Limits
+from generation.sources.api import MANNERS, AnswerError, Api, JsonObject, Manners
 from generation.sources.base import SearchHit, SourceError
 from generation.sources.hits import Hits, Page, walk
 
@@ -27,13 +25,10 @@ class OpenverseSource:
 
     Args:
         base: address of the API.
+        manners: who asks, and how patiently.
         client_id: of a registered program; empty for anonymous use.
         client_secret: that belongs to it.
-        contact: who asks.
         license_type: Openverse's filter; ``modification`` leaves out what must not be changed.
-        limits: of time and size.
-        turns: politeness towards the provider, shared by all workers.
-        sleep: waits; tests do not.
 
     Raises:
         SourceError: one of id and secret is missing.
@@ -44,14 +39,11 @@ class OpenverseSource:
     def __init__(
         self,
         base: str,
+        manners: Manners = MANNERS,
         *,
         client_id: str = "",
         client_secret: str = "",
-        contact: str = "",
         license_type: str = "modification",
-        limits: Limits = LIMITS,
-        turns: Turns | None = None,
-        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client = (client_id, client_secret)
         if any(self._client) and not all(self._client):
@@ -64,12 +56,9 @@ class OpenverseSource:
         self._api = Api(
             "Openverse",
             base,
-            contact=contact,
+            manners,
             secrets=[client_secret],
             key_settings="STYLESTUDY_OPENVERSE_CLIENT_ID and STYLESTUDY_OPENVERSE_CLIENT_SECRET",
-            limits=limits,
-            turns=turns,
-            sleep=sleep,
         )
 
     def search(self, query: str, limit: int) -> Iterator[SearchHit]:

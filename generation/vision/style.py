@@ -423,6 +423,59 @@ class Embedding:
             ) from error
 
 
+def mean_style_vector(embeddings: Sequence[Embedding], weights: Sequence[float]) -> Float32:
+    """The Neural Style Vector of the mean of photographs, at the size and from the layers of `Embedding`.
+
+    A layer's part v of a photograph is the square root of its Gram matrix's lower half over the half's sum, so
+    √(Σ w v²) is that of the weighted mean of the Gram matrices, each scaled to the same sum; the parts
+    are then joined as for one photograph. The scaling is a departure from `represent`, where a bright photograph
+    counts for more; and whatever statistic, layers and size a recipe takes, this stays the same.
+
+    Args:
+        embeddings: at least one, of one encoder.
+        weights: one each, at least 0, not all 0.
+
+    Returns:
+        Unit length, float32, at least 0 (activations are post-ReLU).
+
+    Raises:
+        BadStyle: none, or of different encoders.
+        BadParams: bad weights.
+    """
+    if not embeddings:
+        raise BadStyle("The mean of photographs needs at least one, got none.")
+    encoders = {embedding.encoder for embedding in embeddings}
+    if len(encoders) > 1:
+        raise BadStyle(
+            f"Expected features of one encoder, got {sorted(encoders)}. Embed the photographs again."
+        )
+    shares = shares_of(weights, len(embeddings), "photographs")
+    parts = []
+    for layer in embeddings[0].nsv:
+        total = np.zeros(embeddings[0].nsv[layer].shape, dtype=np.float64)
+        for embedding, share in zip(embeddings, shares, strict=True):
+            total += share * embedding.nsv[layer].astype(np.float64) ** 2
+        parts.append(np.sqrt(total))
+    return join_style_vectors(parts)
+
+
+def style_distance(content: Embedding, style: Float32) -> float:
+    """Cosine distance, 1 − cos, of a photograph's Neural Style Vector and a style's (`mean_style_vector`).
+
+    From 0 (the same statistics at every layer) to 1, as no entry is negative.
+
+    Raises:
+        BadStyle: vectors of different lengths (another encoder).
+    """
+    vector = content.style_vector
+    if vector.shape != style.shape:
+        raise BadStyle(
+            f"Expected style vectors of one encoder, got lengths {len(vector)} and {len(style)}."
+        )
+    cosine = float(vector.astype(np.float64) @ style.astype(np.float64))
+    return min(1.0, max(0.0, 1.0 - cosine))
+
+
 def embed(encoder: Encoder, image: Image.Image) -> Embedding:
     """Descriptor and Neural Style Vector of a photograph, in one pass at 224 × 224, in float32.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from generation import features, styles
+from generation import features, measuring, styles
 from generation.vision.encoder import Encoder, untrained_encoder
 from generation.vision.specs import TINY
 
@@ -16,5 +16,7 @@ def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Encoder]:
     network = untrained_encoder(replace(TINY, name="vgg16-hed"))
     monkeypatch.setattr(features, "encoder", lambda _name, _pooling: network)
     styles._photographs.cache_clear()
+    measuring._style_vector.cache_clear()
     yield network
     styles._photographs.cache_clear()
+    measuring._style_vector.cache_clear()

@@ -15,7 +15,7 @@ from generation import jobs, pipeline
 from generation.models import Hit, Job, Query, State, Word
 from generation.sources.base import SearchHit, SourceError
 from generation.wordlists import LISTS, add_words
-from tests.factories import grain
+from tests.factories import SourceImageFactory, WordFactory, grain
 from tests.generation.test_pipeline import photograph
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,29 @@ def test_the_page_asks_for_photographs_and_shows_how_far_it_is(
     assert "12 / 30" in fragment
     assert "data-working" in fragment
     assert "no longer there × 1</a>: a.example: &lt;gone&gt;" in fragment
-    assert "1 hits, 0 of them stored; 0 photographs accepted." in fragment
+    assert "In all: 1 found, 0 stored; photographs accepted: 0, left out: 0." in fragment
+
+
+def test_what_was_left_out_is_counted_and_leads_to_the_review(admin_client: Client) -> None:
+    word = WordFactory(text="石")
+    for rejected in ("", "", "It is too small."):
+        SourceImageFactory(word=word, rejected=rejected)
+    text = admin_client.get(f"{reverse('generation:collect')}?word={word.pk}").content.decode()
+    assert "photographs accepted: 2, left out: 1." in text
+    assert f'href="{reverse("admin:generation_word_photographs", args=[word.pk])}"' in text
+
+
+def test_without_scripts_the_page_is_loaded_again_only_while_something_runs(
+    admin_client: Client,
+) -> None:
+    # Else what is typed into the form would be lost every ten seconds.
+    word = WordFactory(text="石")
+    page = f"{reverse('generation:collect')}?word={word.pk}"
+    assert b'http-equiv="refresh"' not in admin_client.get(page).content
+    job = Job.objects.create(kind=Job.Kind.COLLECT, word=word, source="samples")
+    assert b'http-equiv="refresh"' in admin_client.get(page).content
+    Job.objects.filter(pk=job.pk).update(state=State.DONE)
+    assert b'http-equiv="refresh"' not in admin_client.get(page).content
 
 
 @pytest.mark.parametrize(
@@ -172,6 +194,17 @@ def test_refused_hits_can_be_fetched_again(admin_client: Client) -> None:
     ]
 
 
+def test_the_list_of_jobs_says_from_which_source(admin_client: Client) -> None:
+    word = WordFactory(text="石")
+    Job.objects.create(kind=Job.Kind.COLLECT, word=word, source="commons", limit=77)
+    job = Job.objects.create(kind=Job.Kind.EMBED, word=word)
+    text = admin_client.get(reverse("admin:generation_job_changelist")).content.decode()
+    assert "collect photographs · Wikimedia Commons" in text
+    assert "compute features ·" not in text
+    page = reverse("admin:generation_job_change", args=[job.pk - 1])
+    assert "77" in admin_client.get(page).content.decode()
+
+
 def test_a_waiting_run_takes_the_larger_number(admin_client: Client) -> None:
     word = Word.objects.create(text="石")
     first = jobs.collecting_job(word, "samples", 60)
@@ -190,7 +223,10 @@ def test_the_list_of_hits_links_only_to_the_web(admin_client: Client) -> None:
         )
     text = admin_client.get(reverse("admin:generation_hit_changelist")).content.decode()
     assert 'href="javascript:' not in text
-    assert 'href="https://pages.example/1"' in text
+    assert re.search(r'href="https://pages\.example/1"[^>]*>pages\.example</a>', text)
+    hit = Hit.objects.get(rank=1)
+    text = admin_client.get(reverse("admin:generation_hit_change", args=[hit.pk])).content.decode()
+    assert re.search(r'href="https://pages\.example/1"[^>]*>https://pages\.example/1</a>', text)
 
 
 # --- the commands -----------------------------------------------------------------------------
@@ -239,7 +275,9 @@ def test_what_a_source_cannot_answer_is_the_reason(
         (["石", "水"], {"source": "samples", "queries": ["x"]}, "give one word only"),
         (["石", "水"], {"folder": Path("x")}, "give one word only"),
         (["石"], {"folder": Path("x"), "limit": 5}, "takes all of a folder"),
-        (["石"], {"folder": Path("nowhere")}, "has no photographs yet"),
+        (["水"], {"folder": Path("nowhere")}, "no folder and no zip file nowhere"),
+        (["水"], {"source": "samples", "queries": [" "]}, "--query '': .* cannot be blank"),
+        (["水"], {"source": "samples", "queries": ["x" * 201]}, "--query .*at most 200 characters"),
         (["ふ" * 61], {"source": "samples"}, "cannot be a word"),
     ],
 )
@@ -248,6 +286,12 @@ def test_what_cannot_be_collected(words: list[str], options: dict[str, Any], mes
     with pytest.raises(CommandError, match=message):
         call_command("collect", *words, **options)
     assert not Job.objects.exists()
+    assert Word.objects.get().text == "石", "no word is left behind"
+
+
+def test_a_folder_without_photographs(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="has no photographs yet"):
+        call_command("collect", "石", folder=tmp_path)
 
 
 def test_a_run_of_another_process_is_left_to_it(source: Local) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from django.utils.translation import gettext, override
 from PIL import Image
 
 from generation import collecting
@@ -156,6 +157,23 @@ def test_every_refusal_has_its_reason(word: Word) -> None:
     # What is no good photograph is not asked for again.
     collect(word, Source({"ふさふさ": addresses("a1", "a2", "a3")}), fetcher)
     assert len(fetcher.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ja", "画像はもうありません"), ("en", "not there any more"), (None, "not there")],
+)
+def test_refusals_are_told_in_the_language_of_the_run(
+    word: Word, language: str | None, said: str
+) -> None:
+    class Gone(Fetcher):
+        def get(self, address: str) -> RgbImage:
+            text = gettext("The picture is not there any more (HTTP %(status)d).")
+            raise ImageRefused("not-found", text % {"status": 404})
+
+    with override(language):
+        collect(word, Source({"ふさふさ": addresses("a1")}), Gone())
+    assert said in Hit.objects.get().detail
 
 
 def test_what_the_network_refused_is_tried_again(word: Word) -> None:

@@ -24,7 +24,7 @@ import urllib3
 
 from generation.download import Downloader, DownloadRefused, Limits, shown
 from generation.imagefile import ImageRefused, pixel_sha256, read_image
-from generation.politeness import HostClosed
+from generation.politeness import A_YEAR, HostClosed
 from generation.refusals import Refusal
 from tests import hostile
 from tests.webserver import Answer, Ask, Site, serve
@@ -321,7 +321,7 @@ def test_a_long_retry_after_is_a_refusal(
     # Others of this host need not find out by themselves.
     ((host, seconds),) = turns.waits
     assert host == "127.0.0.1"
-    assert seconds == (61.0 if header == "61" else 86_400.0)
+    assert seconds == (61.0 if header == "61" else A_YEAR)
 
 
 def test_a_host_that_is_closed_for_long_is_not_asked(downloader: Any, clock: Clock) -> None:

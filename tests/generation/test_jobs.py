@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from generation import jobs
 from generation.models import Job, SourceImage, State, StimulusSet, Style, StylizedImage, Word
+from stylestudy import leases
 from tests.factories import (
     ClusteringFactory,
     ContentImageFactory,
@@ -35,7 +36,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     def send_task(name: str, args: list[int]) -> None:
         messages.append((name, args[0]))
 
-    monkeypatch.setattr(jobs.current_app, "send_task", send_task)
+    monkeypatch.setattr(leases.current_app, "send_task", send_task)
     return messages
 
 
@@ -156,7 +157,7 @@ def test_reconcile_takes_up_what_a_dead_process_of_this_machine_held(
 ) -> None:
     jobs.make(new_set())
     job = Job.objects.get()
-    machine, _slash, process = jobs.owner_name().rpartition("/")
+    machine, _slash, process = leases.owner_name().rpartition("/")
     number = process.partition("-")[0]
     # Gone; and a number that another process has taken since.
     for owner in (f"{machine}/999999999-1", f"{machine}/{number}-1"):
@@ -169,7 +170,7 @@ def test_reconcile_takes_up_what_a_dead_process_of_this_machine_held(
 def test_a_machine_of_the_same_name_is_another_one(sent: list[tuple[str, int]]) -> None:
     jobs.make(new_set())
     job = Job.objects.get()
-    host = jobs.owner_name().partition("/")[0]
+    host = leases.owner_name().partition("/")[0]
     Job.objects.claim(job.pk, f"{host}/0123456789ab/999999999-1")
     jobs.reconcile()
     job.refresh_from_db()
@@ -182,7 +183,7 @@ def test_a_broker_that_does_not_answer_loses_nothing(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(jobs.current_app, "send_task", refuse)
+    monkeypatch.setattr(leases.current_app, "send_task", refuse)
     with django_capture_on_commit_callbacks(execute=True):
         jobs.make(new_set())
     job = Job.objects.get()
@@ -278,7 +279,7 @@ def test_two_photographs_of_one_name_have_files_of_their_own() -> None:
 def test_reconcile_leaves_a_living_owner_alone(sent: list[tuple[str, int]]) -> None:
     jobs.make(new_set())
     job = Job.objects.get()
-    Job.objects.claim(job.pk, jobs.owner_name())
+    Job.objects.claim(job.pk, leases.owner_name())
     jobs.reconcile(starting=True)
     job.refresh_from_db()
     assert job.state == State.RUNNING

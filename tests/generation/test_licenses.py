@@ -2,7 +2,7 @@
 
 import pytest
 
-from generation.licenses import parse, terms
+from generation.licenses import combine, parse, terms
 
 CC = "https://creativecommons.org"
 
@@ -146,3 +146,16 @@ def test_what_a_licence_permits(
         found.share_alike,
     )
     assert found.may_show_derived is (permits[0] is True and permits[1] is True)
+
+
+def test_a_picture_may_be_passed_on_if_every_photograph_allows_it() -> None:
+    free, named, alike = terms("cc0 1.0"), terms("by 4.0"), terms("by-sa 3.0")
+    fixed, unknown, reserved = terms("by-nd 4.0"), terms(""), terms("all-rights-reserved")
+    assert combine([free, named]).republish is True
+    assert combine([free, named]).share_alike is False
+    assert combine([named, alike, named]).names == ("CC BY 4.0", "CC BY-SA 3.0")
+    assert combine([named, alike]).share_alike is True
+    assert combine([named, unknown]).republish is None
+    assert combine([named, unknown, fixed]).republish is False
+    assert combine([unknown, reserved]).republish is False
+    assert combine([]).republish is None

@@ -40,6 +40,7 @@ from generation.models import (
 from generation.progress import measure
 from generation.set_state import set_state
 from generation.vision.masks import GrabCutParams, grabcut
+from stylestudy import leases
 from tests.factories import RecipeFactory, WordFactory
 from tests.generation.test_pipeline import photograph
 from tests.generation.test_styles import grouped_set
@@ -52,7 +53,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     messages: list[tuple[str, int]] = []
     monkeypatch.setattr(
-        jobs.current_app, "send_task", lambda name, args: messages.append((name, args[0]))
+        leases.current_app, "send_task", lambda name, args: messages.append((name, args[0]))
     )
     return messages
 
@@ -160,7 +161,7 @@ def test_a_lost_mask_goes_back_to_the_queue(
     content: ContentImage, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
 ) -> None:
     row = jobs.find_mask(content, MaskKind.BOX, list(BOX))
-    assert Mask.objects.claim(row.pk, f"{jobs.owner_name().rpartition('/')[0]}/999999999-1")
+    assert Mask.objects.claim(row.pk, f"{leases.owner_name().rpartition('/')[0]}/999999999-1")
     with django_capture_on_commit_callbacks(execute=True):
         jobs.reconcile()
     row.refresh_from_db()

@@ -28,6 +28,7 @@ from generation.models import (
 )
 from generation.sources.base import SearchHit, SourceError
 from generation.vision.encoder import Encoder
+from stylestudy import leases
 from tests.factories import StimulusSetFactory, grain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_network")]
@@ -170,7 +171,7 @@ def test_what_a_killed_run_held_is_taken_up(what: str) -> None:
         jobs.start(stimulus_set)
         jobs.plan(stimulus_set)
         rows = Job.objects.all()
-    dead = f"{jobs.owner_name().rpartition('/')[0]}/999999999-1"
+    dead = f"{leases.owner_name().rpartition('/')[0]}/999999999-1"
     rows.update(state=State.RUNNING, owner=dead, lease_until=timezone.now() + timedelta(hours=1))
     call_command("make_stimuli", "small", "--inline")
     stimulus_set.refresh_from_db()
@@ -187,11 +188,11 @@ def test_a_long_step_keeps_its_row(settings: Any, monkeypatch: pytest.MonkeyPatc
             renewed.set()
             return True
 
-    with pipeline.Lease(Rows(), 7, "me"):
+    with leases.Lease(Rows(), 7, "me"):
         assert renewed.wait(10)
     renewed.clear()
-    monkeypatch.setattr(pipeline, "PATIENCE", 0.0)
-    with pipeline.Lease(Rows(), 7, "me"):
+    monkeypatch.setattr(leases, "PATIENCE", 0.0)
+    with leases.Lease(Rows(), 7, "me"):
         assert not renewed.wait(0.2), "nothing was heard of it for too long"
 
 

@@ -79,6 +79,16 @@ def test_a_host_that_wants_a_long_pause_is_closed() -> None:
     assert waited == [], "nobody waits for an hour"
 
 
+@pytest.mark.parametrize("seconds", [1e6, 999_999_999.0, 1e12, float("inf")])
+def test_no_host_is_closed_for_more_than_a_day(seconds: float) -> None:
+    polite, _waited = turns()
+    with polite.turn("a.example"):
+        pass
+    polite.later("a.example", seconds)
+    left = HostSlot.objects.get().not_before - timezone.now()
+    assert timedelta(hours=23) < left <= timedelta(days=1)
+
+
 def test_wikimedia_has_two_connections_whatever_is_set() -> None:
     polite, _waited = turns(connections=5)
     for host in ("upload.wikimedia.org", "notwikimedia.org"):

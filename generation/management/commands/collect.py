@@ -4,11 +4,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
 from generation.management.terminal import at_work
 from generation.management.words import new_word
-from generation.models import SOURCES, Word
+from generation.models import SOURCES, Query, Word
 from generation.uploads import add_files
 
 
@@ -58,9 +59,10 @@ class Command(BaseCommand):
                 )
             self._add(options["words"][0].strip(), options["folder"])
             return
+        queries = [self._query(text.strip()) for text in options["queries"]]
         words = [self._word(text.strip(), options["source"] or "") for text in options["words"]]
-        for text in options["queries"]:
-            words[0].queries.get_or_create(text=text.strip())
+        for text in queries:
+            words[0].queries.get_or_create(text=text)
         failed = 0
         kept = "What is done is kept; the same command goes on from there."
         for word in words:
@@ -83,7 +85,16 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"{failed} of {len(words)} words could not be collected.")
 
+    def _query(self, text: str) -> str:
+        try:
+            Query(text=text).clean_fields(exclude=["word"])
+        except ValidationError as error:
+            raise CommandError(f"--query {text[:60]!r}: {' '.join(error.messages)}") from error
+        return text
+
     def _add(self, text: str, path: Path) -> None:
+        if not path.exists():
+            raise CommandError(f"--from: there is no folder and no zip file {path}.")
         word = Word.objects.filter(text=text).first() or new_word(text, "")
         result = add_files(word, path)
         for name, reason in result.refused:

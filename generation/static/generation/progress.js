@@ -14,8 +14,17 @@ function update(markup) {
       location.reload();
       return;
     }
+    keepOpen(part, fresh);
     if (part.outerHTML !== fresh.outerHTML) part.replaceWith(document.adoptNode(fresh));
   }
+}
+
+// What a person has opened or closed stays so.
+function keepOpen(part, fresh) {
+  const now = fresh.querySelectorAll("details");
+  part.querySelectorAll("details").forEach((old, index) => {
+    if (now[index]) now[index].open = old.open;
+  });
 }
 
 async function tick() {

@@ -145,7 +145,7 @@ class Command(BaseCommand):
                     "title": "素材のことばと絵",
                     "stimulus_set": stimulus_set,
                     "options": 4,
-                    "show_reading": True,
+                    "word_display": "reading",
                 },
             )
             StudyText.objects.get_or_create(

@@ -5,9 +5,10 @@ Written by us after the documentation that docs/sources.md names; nothing is cop
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from generation.sources.api import Limits
+from generation.sources.api import Limits, Manners
 from generation.sources.base import ImageSource
 from generation.sources.bing import BingSource
 from generation.sources.brave import BraveSource
@@ -279,39 +280,12 @@ class Provider:
     """One provider: the source, the server with so many photographs, and a page with given items."""
 
     name: str
-    make: Callable[..., ImageSource]
+    make: Callable[[str, Manners], ImageSource]
     serve: Callable[[int], Answer]
     item: Callable[[int], dict[str, Any]]
     page: Callable[[list[Any]], Any]
     address: Callable[[dict[str, Any], Any], None]  # sets an item's image address
     secrets: tuple[str, ...] = ()
-
-
-def _make_openverse(base: str, **options: Any) -> ImageSource:
-    return OpenverseSource(base, contact=CONTACT, **options)
-
-
-def _make_openverse_client(base: str, **options: Any) -> ImageSource:
-    client_id, client_secret = CLIENT
-    return OpenverseSource(
-        base, contact=CONTACT, client_id=client_id, client_secret=client_secret, **options
-    )
-
-
-def _make_commons(base: str, **options: Any) -> ImageSource:
-    return CommonsSource(base, contact=CONTACT, **options)
-
-
-def _make_flickr(base: str, **options: Any) -> ImageSource:
-    return FlickrSource(base, key=KEY, contact=CONTACT, **options)
-
-
-def _make_brave(base: str, **options: Any) -> ImageSource:
-    return BraveSource(base, key=KEY, contact=CONTACT, **options)
-
-
-def _make_bing(base: str, **options: Any) -> ImageSource:
-    return BingSource(base, key=KEY, contact=CONTACT, **options)
 
 
 def _openverse_page(items: list[Any]) -> Any:
@@ -343,19 +317,27 @@ def _set(name: str) -> Callable[[dict[str, Any], Any], None]:
 
 
 PROVIDERS = [
-    Provider("openverse", _make_openverse, openverse, openverse_item, _openverse_page, _set("url")),
+    Provider("openverse", OpenverseSource, openverse, openverse_item, _openverse_page, _set("url")),
     Provider(
         "commons",
-        _make_commons,
+        CommonsSource,
         commons,
         commons_item,
         lambda items: {"query": {"pages": items}},
         _set_imageinfo,
     ),
-    Provider("flickr", _make_flickr, flickr, flickr_item, _flickr_page, _set("url_l"), (KEY,)),
+    Provider(
+        "flickr",
+        partial(FlickrSource, key=KEY),
+        flickr,
+        flickr_item,
+        _flickr_page,
+        _set("url_l"),
+        (KEY,),
+    ),
     Provider(
         "brave",
-        _make_brave,
+        partial(BraveSource, key=KEY),
         brave,
         brave_item,
         lambda items: {"type": "images", "results": items},
@@ -364,7 +346,7 @@ PROVIDERS = [
     ),
     Provider(
         "bing",
-        _make_bing,
+        partial(BingSource, key=KEY),
         bing,
         bing_item,
         lambda items: {"images_results": items},

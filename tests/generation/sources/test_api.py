@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from generation.politeness import HostClosed
-from generation.sources.api import Api, Limits, clean_contact, needed_key, user_agent, wait_for
+from generation.politeness import HostClosed, Turns
+from generation.sources.api import Api, Limits, Manners, clean_contact, user_agent, wait_for
 from generation.sources.base import SourceError
 from tests.generation.sources.fakes import BROKEN_JSON, HTML, KEY, QUICK
 from tests.generation.sources.server import Answer, Reply, Request, Server, in_turn
@@ -22,13 +22,21 @@ Serve = Callable[[Answer], Server]
 FEW = Limits(attempts=3)
 
 
-def make(server: Server, naps: list[float], limits: Limits = FEW, **options: Any) -> Api:
-    return Api("Acme", server.url, secrets=[KEY], limits=limits, sleep=naps.append, **options)
+def make(
+    server: Server,
+    naps: list[float],
+    limits: Limits = FEW,
+    turns: Turns | None = None,
+    **options: Any,
+) -> Api:
+    manners = Manners(limits=limits, turns=turns, sleep=naps.append)
+    return Api("Acme", server.url, manners, secrets=[KEY], **options)
 
 
 def test_it_says_who_asks(serve: Serve, naps: list[float]) -> None:
     server = serve(in_turn(Reply({"ok": 1})))
-    api = Api("Acme", server.url + "/", contact="研究 (a@example.org)\n", sleep=naps.append)
+    manners = Manners(contact="研究 (a@example.org)\n", sleep=naps.append)
+    api = Api("Acme", server.url + "/", manners)
     assert api.get("/v1/x", {"q": "ふさふさ 毛", "page": 2}) == {"ok": 1}
     asked = server.requests[0]
     assert asked.path == "/v1/x"
@@ -186,7 +194,7 @@ def test_after_a_timeout_the_next_request_works(serve: Serve, naps: list[float])
 
 
 def test_nobody_there(naps: list[float]) -> None:
-    api = Api("Acme", "http://127.0.0.1:9", limits=FEW, sleep=naps.append)
+    api = Api("Acme", "http://127.0.0.1:9", Manners(limits=FEW, sleep=naps.append))
     with pytest.raises(SourceError, match="cannot be reached, or broke off, 3 times"):
         api.get("/", {})
 
@@ -337,7 +345,7 @@ def test_a_key_is_not_shown_when_nobody_is_there(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for base in ("http://127.0.0.1:9", "http://[::1", "http://127.0.0.1:99999", "nonsense"):
-        api = Api("Acme", base, secrets=[KEY], limits=QUICK, sleep=naps.append)
+        api = Api("Acme", base, Manners(limits=QUICK, sleep=naps.append), secrets=[KEY])
         with pytest.raises(SourceError) as caught:
             api.get("/", {"api_key": KEY})
         assert KEY[:8] not in everything_told(caught.value, caplog)
@@ -352,12 +360,23 @@ def test_requests_are_logged_without_their_key(
     assert KEY[:8] not in caplog.text
 
 
+def with_key(key: str) -> Api:
+    return Api.with_key(
+        "Acme",
+        "http://127.0.0.1:9",
+        Manners(),
+        key=key,
+        setting="ACME_KEY",
+        where="https://acme.example/keys",
+    )
+
+
 @pytest.mark.parametrize("key", ["", "two words", "鍵", "line\nbreak"])
 def test_what_cannot_be_a_key(key: str) -> None:
     with pytest.raises(SourceError, match="ACME_KEY") as caught:
-        needed_key(key, "Acme", "ACME_KEY", "https://acme.example/keys")
+        with_key(key)
     assert not key or key not in str(caught.value)
-    assert needed_key(KEY, "Acme", "ACME_KEY", "") == KEY
+    assert isinstance(with_key(KEY), Api)
 
 
 # --- turns ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from generation.sources.api import Manners
 from generation.sources.base import SourceError
 from generation.sources.bing import BingSource
 from tests.generation.sources.fakes import KEY, bing, bing_item
@@ -13,7 +14,7 @@ Serve = Callable[[Answer], Server]
 
 
 def make(server: Server, naps: list[float]) -> BingSource:
-    return BingSource(server.url, key=KEY, sleep=naps.append)
+    return BingSource(server.url, Manners(sleep=naps.append), key=KEY)
 
 
 def test_the_fields_of_a_hit(serve: Serve, naps: list[float]) -> None:
@@ -71,7 +72,7 @@ def test_other_errors_are_errors(serve: Serve, naps: list[float], data: object, 
 
 
 def test_a_wrong_key_names_the_setting(serve: Serve, naps: list[float]) -> None:
-    source = BingSource(serve(bing(9)).url, key="another-key", sleep=naps.append)
+    source = BingSource(serve(bing(9)).url, Manners(sleep=naps.append), key="another-key")
     with pytest.raises(
         SourceError, match=r"Invalid API key\. Check STYLESTUDY_SERPAPI_KEY"
     ) as caught:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from generation.sources.api import Manners
 from generation.sources.base import SourceError
 from generation.sources.brave import BraveSource
 from tests.generation.sources.fakes import KEY, brave
@@ -13,7 +14,7 @@ Serve = Callable[[Answer], Server]
 
 
 def make(server: Server, naps: list[float]) -> BraveSource:
-    return BraveSource(server.url, key=KEY, sleep=naps.append)
+    return BraveSource(server.url, Manners(sleep=naps.append), key=KEY)
 
 
 def test_the_fields_of_a_hit(serve: Serve, naps: list[float]) -> None:
@@ -49,7 +50,7 @@ def test_it_has_one_page_of_200(serve: Serve, naps: list[float]) -> None:
 
 
 def test_a_wrong_key(serve: Serve, naps: list[float]) -> None:
-    source = BraveSource(serve(brave(9)).url, key="another-key", sleep=naps.append)
+    source = BraveSource(serve(brave(9)).url, Manners(sleep=naps.append), key="another-key")
     with pytest.raises(
         SourceError, match=r"422.*The token is invalid\. Check STYLESTUDY_BRAVE_KEY"
     ) as caught:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from generation.sources.api import Manners
 from generation.sources.base import SourceError
 from generation.sources.commons import CommonsSource
 from tests.generation.sources.fakes import CONTACT, commons, commons_item
@@ -14,7 +15,7 @@ Serve = Callable[[Answer], Server]
 
 
 def make(server: Server, naps: list[float]) -> CommonsSource:
-    return CommonsSource(server.url, contact=CONTACT, sleep=naps.append)
+    return CommonsSource(server.url, Manners(contact=CONTACT, sleep=naps.append))
 
 
 def one(serve: Serve, naps: list[float], **info: Any) -> Any:
@@ -45,7 +46,7 @@ def test_the_fields_of_a_hit(serve: Serve, naps: list[float]) -> None:
 @pytest.mark.parametrize("contact", ["", "  ", "研究室", "()"])
 def test_without_a_contact_it_is_not_asked(contact: str) -> None:
     with pytest.raises(SourceError, match="Set STYLESTUDY_CONTACT"):
-        CommonsSource("http://127.0.0.1:9", contact=contact)
+        CommonsSource("http://127.0.0.1:9", Manners(contact=contact))
 
 
 @pytest.mark.parametrize("version_1", [False, True])

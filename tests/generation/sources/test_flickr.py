@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from generation.sources.api import Manners
 from generation.sources.base import SourceError
 from generation.sources.flickr import FlickrSource
 from tests.generation.sources.fakes import FLICKR_LICENSES, KEY, flickr, flickr_item
@@ -14,7 +15,7 @@ Serve = Callable[[Answer], Server]
 
 
 def make(server: Server, naps: list[float], **options: Any) -> FlickrSource:
-    return FlickrSource(server.url, key=KEY, sleep=naps.append, **options)
+    return FlickrSource(server.url, Manners(sleep=naps.append), key=KEY, **options)
 
 
 def page(*items: dict[str, Any]) -> Reply:
@@ -95,7 +96,7 @@ def test_a_page_is_only_made_of_numbers_and_names(
 
 
 def test_a_wrong_key_names_the_setting(serve: Serve, naps: list[float]) -> None:
-    source = FlickrSource(serve(flickr(9)).url, key="another-key", sleep=naps.append)
+    source = FlickrSource(serve(flickr(9)).url, Manners(sleep=naps.append), key="another-key")
     with pytest.raises(
         SourceError, match=r"Invalid API Key.*Check STYLESTUDY_FLICKR_KEY"
     ) as caught:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from generation.licenses import parse, terms
+from generation.sources.api import Manners
 from generation.sources.base import SourceError
 from generation.sources.openverse import OpenverseSource
 from tests.generation.sources.fakes import CLIENT, TOKEN, openverse, openverse_item
@@ -14,12 +15,15 @@ Serve = Callable[[Answer], Server]
 
 
 def anonymous(server: Server, naps: list[float]) -> OpenverseSource:
-    return OpenverseSource(server.url, sleep=naps.append)
+    return OpenverseSource(server.url, Manners(sleep=naps.append))
 
 
 def registered(server: Server, naps: list[float]) -> OpenverseSource:
     return OpenverseSource(
-        server.url, client_id=CLIENT[0], client_secret=CLIENT[1], sleep=naps.append
+        server.url,
+        Manners(sleep=naps.append),
+        client_id=CLIENT[0],
+        client_secret=CLIENT[1],
     )
 
 
@@ -95,7 +99,10 @@ def test_one_token_serves_several_searches_until_it_ends(serve: Serve, naps: lis
 
 def test_wrong_credentials_name_the_settings(serve: Serve, naps: list[float]) -> None:
     source = OpenverseSource(
-        serve(openverse(10)).url, client_id="other", client_secret="wrong-secret", sleep=naps.append
+        serve(openverse(10)).url,
+        Manners(sleep=naps.append),
+        client_id="other",
+        client_secret="wrong-secret",
     )
     with pytest.raises(SourceError, match="Check STYLESTUDY_OPENVERSE_CLIENT_ID and") as caught:
         list(source.search("fur", 1))

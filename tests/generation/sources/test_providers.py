@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from generation.licenses import terms
+from generation.sources.api import Manners
 from generation.sources.base import ImageSource, SearchHit, SourceError
-from tests.generation.sources.fakes import BROKEN_JSON, HTML, PROVIDERS, QUICK, Provider
+from tests.generation.sources.fakes import BROKEN_JSON, CONTACT, HTML, PROVIDERS, QUICK, Provider
 from tests.generation.sources.server import Answer, Reply, Request, Server, in_turn
 from tests.generation.sources.test_api import everything_told
 
@@ -31,7 +32,7 @@ def provider(request: pytest.FixtureRequest) -> Provider:
 
 
 def source_of(provider: Provider, server: Server, naps: list[float], **options: Any) -> ImageSource:
-    return provider.make(server.url, sleep=naps.append, **options)
+    return provider.make(server.url, Manners(contact=CONTACT, sleep=naps.append, **options))
 
 
 def test_the_hits_of_several_pages(provider: Provider, serve: Serve, naps: list[float]) -> None:

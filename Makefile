@@ -8,7 +8,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint
 
 # One step after the other, also under `make -j`: each needs what the one before it has made.
 .NOTPARALLEL:
-.PHONY: demo serve install web-install weights migrate static test test-full lint types imports migrations-check chromium clean help
+.PHONY: demo serve install web-install weights migrate static test test-full screenshots demo-pictures lint types imports migrations-check chromium clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,11 +54,17 @@ static: | .venv/.web
 chromium:
 	@.ci/chromium
 
-test: .venv/.test weights chromium ## the tests, in a few minutes
+test: .venv/.test weights chromium ## the tests, in about ten minutes
 	@$(PY) -m pytest --quiet $(PYTEST_ARGS)
 
 test-full: .venv/.test weights chromium ## the slow tests as well
 	@$(PY) -m pytest --quiet -m slow $(PYTEST_ARGS)
+
+screenshots: .venv/.test weights chromium demo-pictures ## every participants' page, with the demo's pictures, into docs/images/pages
+	@$(PY) -m pytest --quiet tests/e2e/test_pages.py --screenshots docs/images/pages
+
+demo-pictures:
+	@$(MAKE) --no-print-directory demo SERVE=0
 
 lint: .venv/.test ## ruff and djade
 	@.venv/bin/ruff check .

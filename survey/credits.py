@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from generation.models import ContentImage, Photograph, SourceImage, StimulusSet
-from survey.report import safe_cell
+from survey.stats.csvfile import escape
 
 #: Columns of CREDITS.csv: part of the format, the same in every language.
 COLUMNS = (
@@ -32,7 +32,7 @@ COLUMNS = (
 class Credit:
     """One photograph: what it gave its style or its object to, and what must be said of it.
 
-    ``republish`` is True or False as its licence says, None where that is not known.
+    ``republish``: pictures made from it may be passed on, by its licence; None where that is not known.
     """
 
     role: str
@@ -134,5 +134,5 @@ def as_csv(found: list[Credit]) -> str:
     writer.writeheader()
     for credit in found:
         # Strangers wrote these texts.
-        writer.writerow({name: safe_cell(value) for name, value in credit.row().items()})
+        writer.writerow({name: escape(value) for name, value in credit.row().items()})
     return stream.getvalue()

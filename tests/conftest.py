@@ -16,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="count a skipped browser, service or weights test as a failure",
     )
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep a picture of every page here")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -130,6 +130,18 @@ def make_ready_set(words: int = 5, contents: int = 3) -> StimulusSet:
     return stimulus_set
 
 
+def copy_of(stimulus_set: StimulusSet) -> StimulusSet:
+    """Another set of the same words and contents, with pictures of its own that look alike."""
+    made = StimulusSetFactory(status=stimulus_set.status)
+    made.words.set(stimulus_set.words.all())
+    made.contents.set(stimulus_set.contents.all())
+    made.recipes.set(stimulus_set.recipes.all())
+    for picture in stimulus_set.pictures.all():
+        picture.pk, picture._state.adding, picture.stimulus_set = None, True, made
+        picture.save()
+    return made
+
+
 class StudyFactory(DjangoModelFactory):
     class Meta:
         model = Study

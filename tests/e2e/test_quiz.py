@@ -3,7 +3,7 @@
 import pytest
 
 from survey.lifecycle import open_study
-from survey.models import Answer, Participation
+from survey.models import Answer, Participation, Trial
 from tests.factories import StudyFactory, make_ready_set
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -13,14 +13,13 @@ TEXTS = {"en": "en-GB", "ja": "ja-JP"}
 
 @pytest.fixture
 def study():
-    stimulus_set = make_ready_set(words=4, contents=2)
+    stimulus_set = make_ready_set(words=4, contents=1)
     return open_study(StudyFactory(slug="quiz", stimulus_set=stimulus_set))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize(
-    ("width", "height", "javascript"), [(390, 844, False), (1280, 800, True)], ids=["phone", "desk"]
-)
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)], ids=["phone", "desk"])
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "plain"])
 def test_a_whole_participation(chromium, live_server, study, language, width, height, javascript):
     context = chromium.new_context(
         viewport={"width": width, "height": height},
@@ -35,11 +34,14 @@ def test_a_whole_participation(chromium, live_server, study, language, width, he
         assert page.locator("html").get_attribute("lang") == language
         page.locator("input[name=consent]").check()
         page.locator("button.primary").click()
-        for n in range(16):
+        for n in range(8):
+            page.locator(f"input[name=trial][value='{n + 1}']").wait_for(state="attached")
+            page.locator("[type=submit]:enabled").last.wait_for()
             # Sent before choosing, once: a message, and the question is still there.
             if n == 1:
+                page.wait_for_timeout(400)
                 page.locator("button.primary").click()
-                assert page.locator("[role=alert]").is_visible()
+                assert page.locator("[data-missing]").is_visible()
                 problems.clear()
             images = page.locator(".stimuli img")
             for i in range(images.count()):
@@ -66,7 +68,12 @@ def test_a_whole_participation(chromium, live_server, study, language, width, he
     finally:
         context.close()
     assert problems == []
-    assert Answer.objects.count() == 16
+    # Answers = trials = what was chosen.
+    answers = Answer.objects.order_by("trial__position").values_list("trial__position", "slot")
+    assert list(answers) == [(n + 1, n % 4) for n in range(8)]
+    assert Trial.objects.count() == 8
+    measured = Answer.objects.filter(onset="painted", response_ms__gt=0).count()
+    assert measured == (8 if javascript else 0)
     participation = Participation.objects.get()
     assert participation.finished_at is not None
     assert participation.language == language

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.models import StimulusSet
-from survey import lifecycle
+from survey import lifecycle, session
+from survey.lifecycle import open_study
 from survey.models import Answer, Participation, Question, Study, Trial
 from survey.report import build_report
 from tests.factories import StimulusSetFactory, StudyFactory, make_ready_set
@@ -22,6 +23,14 @@ pytestmark = [
 ]
 
 NO_TEXTS = {"texts-TOTAL_FORMS": "0", "texts-INITIAL_FORMS": "0"}
+# What a form of the admin sends of the fields that nobody has changed.
+DEFAULTS = {
+    name: Study._meta.get_field(name).get_default()
+    for name in (
+        *("rating_points", "order", "repeats", "practice", "gold", "attention", "break_every"),
+        *("word_display", "display_px", "entrance"),
+    )
+}
 MODELS = [m for m in admin.site._registry if m._meta.app_label == "survey"]
 
 
@@ -75,6 +84,7 @@ def form(study: Study, **more: Any) -> dict[str, Any]:
         "stimulus_set": study.stimulus_set_id,
         "ask_picture": "on",
         "options": study.options,
+        **DEFAULTS,
         **NO_TEXTS,
         **more,
     }
@@ -83,7 +93,7 @@ def form(study: Study, **more: Any) -> dict[str, Any]:
 def test_a_study_is_made_from_a_ready_set_only(admin_client: Client) -> None:
     ready, draft = make_ready_set(), StimulusSetFactory()
     url = reverse("admin:survey_study_add")
-    base = {"title": "T", "slug": "t", "ask_word": "on", "options": 3, **NO_TEXTS}
+    base = {"title": "T", "slug": "t", "ask_word": "on", "options": 3, **DEFAULTS, **NO_TEXTS}
     admin_client.post(url, {**base, "stimulus_set": draft.pk})
     assert not Study.objects.exists()
     admin_client.post(url, {**base, "stimulus_set": ready.pk})
@@ -131,3 +141,23 @@ def test_an_answered_study_is_protected(admin_client: Client, study: Study) -> N
     for page in (admin_client.get(url), admin_client.post(url, {"post": "yes"})):
         assert page.status_code == 200
     assert Study.objects.exists()
+
+
+def test_signals_of_a_participant_are_shown(admin_client: Client) -> None:
+    study = open_study(StudyFactory(stimulus_set=make_ready_set(words=4, contents=2)))
+    participation = session.join(study, "en")
+    # Always the same place, at once.
+    for trial in participation.trials.all():
+        session.record(trial, 0, measures=session.Measures(response_ms=150.0, onset="painted"))
+    participation.refresh_from_db()
+    assert set(participation.quality["flags"]) >= {"fast", "hasty"}
+    changelist = admin_client.get(reverse("admin:survey_participation_changelist"))
+    assert "fast answers" in changelist.content.decode()
+    url = reverse("admin:survey_participation_change", args=[participation.pk])
+    text = admin_client.get(url).content.decode()
+    assert "Many answers came too fast" in text
+    assert "16 / 16" in text
+    assert "nobody is left out" in text
+    assert participation.token not in text
+    # Nothing is left out of the report.
+    assert build_report(study).answers == 16

@@ -72,6 +72,37 @@ def test_what_went_into_a_picture_and_nothing_else(stimulus_set: StimulusSet) ->
     ]
 
 
+def test_photographs_by_picture_are_its_content_and_those_of_its_styles(
+    stimulus_set: StimulusSet,
+) -> None:
+    first, second = stimulus_set.words.all()
+    content = stimulus_set.contents.get()
+    found = {
+        StylizedImage.objects.get(pk=pk).word: photographs
+        for pk, photographs in stimulus_set.pictures.photographs().items()
+    }
+    assert [p.pk for p in found[first][1:]] == [i.pk for i in first.images.order_by("rank")[:2]]
+    assert [p.pk for p in found[second][1:]] == [
+        second.images.get(rank=2).pk,
+        first.images.get(rank=2).pk,
+    ]
+    assert {photographs[0] for photographs in found.values()} == {content}
+
+
+def test_a_picture_is_under_the_licences_of_all_its_photographs(stimulus_set: StimulusSet) -> None:
+    first, second = stimulus_set.words.all()
+    stimulus_set.contents.update(license="CC0")
+    SourceImage.objects.filter(word=first).update(license="by 4.0")
+    SourceImage.objects.filter(word=first, rank=2).update(license="by-nd 4.0")
+    SourceImage.objects.filter(word=second).update(license="by-sa 4.0")
+    licenses = stimulus_set.pictures.licenses()
+    one, two = (licenses[stimulus_set.pictures.get(word=w).pk] for w in (first, second))
+    assert (one.names, one.republish) == (("CC BY 4.0", "CC0 1.0"), True)
+    # Behind the second word's picture is the first word's third photograph.
+    assert two.names == ("CC BY-ND 4.0", "CC BY-SA 4.0", "CC0 1.0")
+    assert (two.republish, two.share_alike) == (False, True)
+
+
 def test_pictures_that_do_not_count_owe_nothing(stimulus_set: StimulusSet) -> None:
     first, second = stimulus_set.words.all()
     stimulus_set.words.remove(second)

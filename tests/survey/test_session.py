@@ -5,7 +5,7 @@ from django.db import connection
 
 from survey import session
 from survey.lifecycle import close_study, open_study
-from survey.models import Answer, Participation, Trial
+from survey.models import Answer, BadSlot, Participation, Trial
 from tests.factories import StudyFactory, make_ready_set
 
 
@@ -36,7 +36,7 @@ def test_the_stored_seed_reproduces_the_trials(study):
 
 
 def test_nothing_is_left_of_a_join_that_fails(study, monkeypatch):
-    def refuse(*args):
+    def refuse(*args, **kwargs):
         raise session.design.DesignError("no")
 
     monkeypatch.setattr(session.design, "plan", refuse)
@@ -55,14 +55,16 @@ def test_the_first_answer_counts(study):
     trial = session.current_trial(session.join(study, "ja"))
     first = session.record(trial, 1)
     again = session.record(Trial.objects.get(pk=trial.pk), 2)
-    assert again == first
+    assert again.answer == first.answer
+    assert first.stored
+    assert not again.stored
     assert Answer.objects.get().slot == 1
 
 
 @pytest.mark.parametrize("slot", [-1, 4, 10**12])
 def test_a_slot_that_is_not_there_is_refused(study, slot):
     trial = session.current_trial(session.join(study, "ja"))
-    with pytest.raises(session.BadSlot, match="from 0 to 3"):
+    with pytest.raises(BadSlot, match="from 0 to 3"):
         session.record(trial, slot)
     assert not Answer.objects.exists()
 
@@ -79,7 +81,7 @@ def test_finishing(study):
     finished = participation.finished_at
     assert finished is not None
     assert session.current_trial(participation) is None
-    assert session.finish_if_done(participation.pk)
+    assert session.finish_if_done(participation)
     participation.refresh_from_db()
     assert participation.finished_at == finished
 
@@ -107,7 +109,7 @@ def test_a_lost_race_returns_the_winner(study, monkeypatch):
         return real_get(self, *args, **kwargs)
 
     monkeypatch.setattr(Answer.objects.get_queryset().__class__, "get", get)
-    assert session.record(trial, 0).slot == 3
+    assert session.record(trial, 0).answer.slot == 3
     assert Answer.objects.count() == 1
 
 

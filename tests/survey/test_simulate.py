@@ -2,7 +2,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from survey.lifecycle import close_study, open_study
-from survey.management.commands.simulate_raters import QuestionPage
+from survey.management.commands.simulate_raters import StepPage
 from survey.models import Answer, Participation
 from tests.factories import StudyFactory, make_ready_set
 
@@ -76,9 +76,38 @@ def test_a_study_that_is_not_open(study):
 
 
 def test_reading_a_page():
-    page = QuestionPage(
+    page = StepPage(
         '<form><input name="trial" value="7"><input type=radio name=slot value=0>'
         '<input type=radio name=slot value="1"></form>'
     )
-    assert (page.trial, page.slots) == (7, [0, 1])
-    assert QuestionPage("<p>thanks</p>").trial is None
+    assert (page.trial, page.slots) == (7, ["0", "1"])
+    assert StepPage("<p>thanks</p>").trial is None
+
+
+@pytest.mark.django_db
+def test_required_fields_about_the_participant_are_filled_in():
+    required = {"required": True, "when": "before"}
+    choices = [
+        {"value": "no", "label": {"en": "No"}, "screen_out": True},
+        {"value": "yes", "label": {"en": "Yes"}},
+    ]
+    fields = [
+        {
+            "name": "adult",
+            "kind": "choice",
+            "label": {"en": "Adult"},
+            "choices": choices,
+            **required,
+        },
+        {"name": "age", "kind": "number", "label": {"en": "Age"}, "min": 18, **required},
+        {"name": "job", "kind": "text", "label": {"en": "Job"}, "required": True},
+    ]
+    study = open_study(
+        StudyFactory(
+            stimulus_set=make_ready_set(words=4, contents=1), demographics=fields, break_every=3
+        )
+    )
+    call_command("simulate_raters", study.slug, "--raters", "2", "--skill", "1")
+    people = Participation.objects.filter(study=study)
+    assert people.exclude(finished_at=None).count() == 2
+    assert people[0].about == {"before": {"adult": "yes", "age": 18}, "after": {"job": "simulated"}}

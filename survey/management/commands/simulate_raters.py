@@ -12,25 +12,36 @@ from django.http.request import validate_host
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from survey import about
 from survey.forms import sign_simulated
+from survey.management.studies import study_named
 from survey.models import Study, Trial
 
 
-class QuestionPage(HTMLParser):
-    """The trial and the slots that a question page offers; no trial on the last page."""
+class StepPage(HTMLParser):
+    """What a participant's page asks for: its hidden fields and slots. Nothing on the last page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.trial: int | None = None
-        self.slots: list[int] = []
+        self.hidden: dict[str, str] = {}
+        self.slots: list[str] = []
         self.feed(html)
+
+    @property
+    def trial(self) -> int | None:
+        return int(self.hidden["trial"]) if "trial" in self.hidden else None
+
+    @property
+    def asks(self) -> bool:
+        return not self.hidden.keys().isdisjoint({"trial", "go_on", "about"})
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        if tag == "input" and values.get("name") == "trial":
-            self.trial = int(values.get("value") or 0)
-        elif tag == "input" and values.get("name") == "slot":
-            self.slots.append(int(values.get("value") or 0))
+        name, value = values.get("name") or "", values.get("value") or ""
+        if tag in ("input", "button") and name in ("trial", "go_on", "about"):
+            self.hidden[name] = value
+        elif tag == "input" and name == "slot":
+            self.slots.append(value)
 
 
 def probability(text: str) -> float:
@@ -67,10 +78,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         slug = options["study"]
-        study = Study.objects.filter(slug=slug).first()
-        if study is None:
-            known = ", ".join(Study.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no study {slug!r}. Studies: {known}.")
+        study = study_named(slug)
         if study.status != Study.Status.OPEN:
             raise CommandError(
                 f"The study {slug!r} is not open but {study.status}; open it in the admin first."
@@ -123,7 +131,7 @@ def _take_part(client: Client, slug: str, skill: float, rng: random.Random) -> i
     secure = bool(settings.SECURE_SSL_REDIRECT)
     mark = sign_simulated(slug, rng.getrandbits(62))
     address = reverse("survey:join", args=[slug])
-    response: Any = client.post(address, {"consent": "on", "simulated": mark}, secure=secure)
+    response: Any = client.post(address, {"simulated": mark}, secure=secure)
     if response.status_code != 302:
         raise CommandError(
             f"Joining at {address} answered {response.status_code} instead of a redirect; "
@@ -131,17 +139,43 @@ def _take_part(client: Client, slug: str, skill: float, rng: random.Random) -> i
         )
     address = response.headers["Location"]
     token = address.rstrip("/").rsplit("/", 1)[-1]
-    right = dict(Trial.objects.filter(participation__token=token).values_list("pk", "target_slot"))
-    for answered in range(len(right) + 1):
+    right = dict(
+        Trial.objects.filter(participation__token=token).values_list("position", "target_slot")
+    )
+    answered = 0
+    about_them = _about(Study.objects.get(slug=slug))
+    # At most a break and one more page about each answer, and the forms before and after.
+    for _page in range(3 * len(right) + 5):
         response = client.get(address, secure=secure)
-        page = QuestionPage(response.content.decode())
-        if page.trial is None:
+        page = StepPage(response.content.decode())
+        if not page.asks:
             return answered
-        knows = rng.random() < skill
-        slot = right[page.trial] if knows else rng.choice(page.slots)
-        response = client.post(address, {"trial": page.trial, "slot": slot}, secure=secure)
+        sent: dict[str, Any] = {**page.hidden, **about_them}
+        if page.trial is not None:
+            knows = rng.random() < skill
+            target = right[page.trial]
+            chosen = [slot for slot in page.slots if slot.isdecimal()]
+            sent["slot"] = str(target) if knows and target is not None else rng.choice(chosen)
+            answered += 1
+        response = client.post(address, sent, secure=secure)
         if response.status_code != 302:
             raise CommandError(
-                f"Answering at {address} gave status {response.status_code} instead of a redirect."
+                f"{address} answered {response.status_code} instead of a redirect to {sent}."
             )
-    raise CommandError(f"After {len(right)} answers {address} still asks.")
+    raise CommandError(f"After {answered} answers {address} still asks.")
+
+
+def _about(study: Study) -> dict[str, Any]:
+    """What simulated raters say of themselves: in required fields something that lets them take part."""
+    said: dict[str, Any] = {}
+    for field in about.parse(study.demographics):
+        if not field.required:
+            continue
+        chosen = next((c.value for c in field.choices if not c.screen_out), "")
+        if field.kind == "number":
+            low = field.minimum if field.minimum is not None else min(0, field.maximum or 0)
+            chosen = str(low)
+        elif field.kind == "text":
+            chosen = "simulated"
+        said[about.PREFIX + field.name] = [chosen] if field.kind == "checks" else chosen
+    return said

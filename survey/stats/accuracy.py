@@ -1,7 +1,7 @@
-"""Accuracy of a count: Wilson's interval, the chance level, and the test against chance."""
+"""Accuracy of a count: intervals, the chance level, the test against chance, corrections for many tests."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 
@@ -44,6 +44,28 @@ def wilson(correct: int, answers: int, confidence: float = 0.95) -> tuple[float,
     return (low, high)
 
 
+def clopper_pearson(correct: int, answers: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a proportion: all that neither one-sided test at (1 − confidence)/2 rejects.
+
+    Clopper and Pearson (1934), Biometrika 26, 404–413; method 5 of Newcombe (1998). Never covers less than
+    ``confidence`` and mostly more, so it is wider than Wilson's. The limits are found by halving, to 1e-12.
+
+    Arguments, return value and errors are those of `wilson`.
+
+    >>> [round(x, 4) for x in clopper_pearson(81, 263)]
+    [0.2527, 0.3676]
+    """
+    wilson(correct, answers, confidence)  # Raises for what cannot be.
+    if answers == 0:
+        return (0.0, 1.0)
+    alpha = (1.0 - confidence) / 2.0
+    low = 0.0 if correct == 0 else _solve(lambda p: _at_least(correct, answers, p) - alpha)
+    high = 1.0
+    if correct < answers:
+        high = 1.0 - _solve(lambda q: _at_least(answers - correct, answers, q) - alpha)
+    return (low, high)
+
+
 def chance_level(options: Mapping[int, int]) -> float | None:
     """Accuracy of guessing: the mean of 1/m over answers.
 
@@ -63,8 +85,8 @@ def chance_p_value(correct: int, options: Mapping[int, int]) -> float:
     Conover (1999), Practical Nonparametric Statistics, 3rd ed., section 3.1. A guess among m options is
     right with probability 1/m. Where m differs between answers, the number of right ones follows a
     Poisson-binomial distribution (Wang 1993, Statistica Sinica 3, 295–312), which is summed exactly too,
-    not replaced by a binomial of the mean chance. Answers are taken as independent; answers of one rater are
-    not quite, so the p value is somewhat too small.
+    not replaced by a binomial of the mean chance. If everybody guesses, answers of one
+    rater are independent too. A small p value says that not all guessed, not why (see `survey.stats.choice`).
 
     ``options`` maps m to n as in `chance_level`; 0 ≤ correct ≤ number of answers. Returns a value in
     [0, 1], exact but for rounding (about 1e-12, relatively); 0.0 only where it is too small for a float. No
@@ -112,6 +134,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p values that keep the false discovery rate, in the order given.
+
+    Benjamini and Hochberg (1995), JRSS B 57, 289–300, in the step-up form of Yekutieli and Benjamini (1999,
+    J. Stat. Plan. Inference 82, 171–196): the i-th smallest of k values (from 1) times k/i, at most as large as
+    the one after it. Rejecting where the adjusted value is at most q keeps the expected share of false
+    rejections at or below q for independent or positively dependent tests.
+
+    ``p_values`` lie in [0, 1]; any number of them. Raises AccuracyError for others.
+
+    >>> [round(p, 3) for p in benjamini_hochberg([0.03, 0.01, 0.02])]
+    [0.03, 0.03, 0.03]
+    """
+    holm(p_values)  # Raises for what cannot be.
+    adjusted = [0.0] * len(p_values)
+    after = 1.0
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for i in range(len(order) - 1, -1, -1):
+        after = min(after, p_values[order[i]] * len(order) / (i + 1))
+        adjusted[order[i]] = after
+    return adjusted
+
+
 def _answers(options: Mapping[int, int]) -> int:
     for m, n in options.items():
         if m < 1 or n < 0:
@@ -137,6 +182,29 @@ def _tail(k: int, n: int, a: int, m: int) -> float:
         if term < total * 1e-17:
             break
     return min(1.0, total)
+
+
+def _at_least(k: int, n: int, p: float) -> float:
+    """P(X ≥ k) for a binomial X of n trials, 1 ≤ k ≤ n and 0 < p < 1; small tails keep their digits."""
+    log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    term = math.exp(log + k * math.log(p) + (n - k) * math.log1p(-p))
+    odds, total = p / (1.0 - p), term
+    for j in range(k, n):
+        term *= (n - j) / (j + 1) * odds
+        total += term
+        # Beyond the mode terms fall faster and faster.
+        if term < total * 1e-17 and j > n * p:
+            break
+    return total
+
+
+def _solve(rising: Callable[[float], float]) -> float:
+    """Where a function that rises over (0, 1) is 0."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return (low + high) / 2.0
 
 
 def _binomial(n: int, m: int) -> list[float]:

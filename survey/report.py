@@ -1,31 +1,31 @@
-"""Answers → tables. Charts are drawn from these rows, and every format prints them.
+"""Sections of an analysis → the rows that pages, CSV and JSON print.
 
-Accuracy counts first presentations of main questions only: a question is asked at most once a
-participation (a constraint of Trial), and every question here is a main one.
+The numbers are made in `survey.stats.analysis`; here they get names, an order and a form. Accuracy counts first
+presentations of main questions to choose in only: no practice, no repeat, no obvious question or attention check, no
+rating. "Not sure" counts as wrong; ``not_sure`` says how often it was chosen, and ``accuracy_sure`` is the
+accuracy without.
 
-A word is recognised if guessing would seldom give so many right answers: an exact one-sided binomial
+A word is above chance if guessing would seldom give so many right answers: an exact one-sided binomial
 test against chance, corrected by Holm's method for the number of words of the report, at ALPHA. Cells are
-tested the same way, corrected for the number of cells.
+tested the same way, corrected for the number of cells. Whether a word is recognised, or its pictures only
+strike the eye, another test says (`survey.stats.recognition`).
 """
 
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum
-from django.db.models.expressions import Func
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generation.models import StylizedImage
+from survey.jobs import Filters
 from survey.models import Answer, Participation, ParticipationQuerySet, Question, Study
-from survey.stats.accuracy import chance_level, chance_p_value, holm, wilson
-
-if TYPE_CHECKING:
-    import pandas as pd
+from survey.stats.csvfile import escape
 
 ALPHA = 0.05
 NUMBERS = ("correct", "answers", "accuracy", "chance", "low", "high")
@@ -33,22 +33,13 @@ CSV_COLUMNS = (
     *("level", "word", "content", *NUMBERS),
     # Added later, hence behind.
     *("kind", "p_value", "p_holm", "above_chance", "study", "include_simulated"),
+    *("not_sure", "accuracy_sure"),
     # Of the whole study, in the row "overall" only.
     *("raters", "finished", "generated_at"),
+    *("pooled_low", "pooled_high", "exact_low", "exact_high", "p_bh"),
+    # Of which answers; empty: all.
+    *("language", "recipe", "with_excluded"),
 )
-
-# How many answers were right, and how many were given to questions of m options.
-Tally = tuple[int, Mapping[int, int]]
-
-
-class JSONLength(Func):
-    """Number of elements of a JSON array, in SQLite and in PostgreSQL."""
-
-    function = "JSON_ARRAY_LENGTH"
-    output_field = IntegerField()
-
-    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, function="JSONB_ARRAY_LENGTH", **extra)
 
 
 # --- accuracy -----------------------------------------------------------------------------------
@@ -56,10 +47,11 @@ class JSONLength(Func):
 
 @dataclass(frozen=True)
 class AccuracyRow:
-    """How often the right option was chosen. No answers: accuracy and chance are None, 0 … 1.
+    """How often the right option was chosen. No answers: accuracy and chance are None, the intervals 0 … 1.
 
-    ``p_value`` is that of the exact test against chance, by itself; ``p_holm`` the same corrected for the
-    rows it was tested with (see `corrected`), None where it was not tested with others.
+    ``low`` and ``high`` are Wilson's interval, ``pooled`` the one that respects that answers of one rater go together,
+    ``exact`` Clopper and Pearson's. ``p_value`` is that of the exact test against chance, by itself; ``p_holm`` and ``p_bh``
+    the same corrected for the rows it was tested with, None where it was not tested with others.
     """
 
     word: str
@@ -70,40 +62,47 @@ class AccuracyRow:
     chance: float | None
     low: float
     high: float
+    pooled: tuple[float, float]
+    exact: tuple[float, float]
     p_value: float
     p_holm: float | None = None
+    p_bh: float | None = None
     kind: str = ""
+    not_sure: int = 0
 
     @classmethod
-    def of(
-        cls,
-        correct: int,
-        options: Mapping[int, int],
-        *,
-        word: str = "",
-        content: str = "",
-        kind: str = "",
-    ) -> "AccuracyRow":
-        """``options`` maps m to the number of answers to questions of m options."""
-        answers = sum(options.values())
-        low, high = wilson(correct, answers)
+    def of(cls, row: Mapping[str, Any]) -> "AccuracyRow":
+        """From a row of `accuracy_section`."""
+        low, high = row["wilson"]
+        pooled = row["pooled"] or row["wilson"]
+        exact = row["clopper_pearson"]
         return cls(
-            word=word,
-            content=content,
-            kind=kind,
-            correct=correct,
-            answers=answers,
-            accuracy=correct / answers if answers else None,
-            chance=chance_level(options),
+            word=row.get("word", ""),
+            content=row.get("content", ""),
+            kind=row.get("kind", ""),
             low=low,
             high=high,
-            p_value=chance_p_value(correct, options),
+            pooled=(pooled[0], pooled[1]),
+            exact=(exact[0], exact[1]),
+            **{
+                name: row[name]
+                for name in (
+                    *("correct", "answers", "accuracy", "chance", "not_sure"),
+                    *("p_value", "p_holm", "p_bh"),
+                )
+            },
         )
 
     @property
     def above_chance(self) -> bool:
         """By the corrected test; never for a row that was not tested with others."""
         return self.p_holm is not None and self.p_holm <= ALPHA
+
+    @property
+    def accuracy_sure(self) -> float | None:
+        """Accuracy with "not sure" left out; None where nobody was sure."""
+        sure = self.answers - self.not_sure
+        return self.correct / sure if sure else None
 
     @property
     def level(self) -> int | None:
@@ -114,14 +113,11 @@ class AccuracyRow:
         numbers = {name: getattr(self, name) for name in (*NUMBERS, "p_value")}
         if self.p_holm is not None:
             numbers |= {"p_holm": self.p_holm, "above_chance": self.above_chance}
-        return numbers
-
-
-def corrected(rows: Iterable[AccuracyRow]) -> tuple[AccuracyRow, ...]:
-    """The rows with ``p_holm``: Holm's correction over all of them, also those without answers."""
-    rows = tuple(rows)
-    adjusted = holm([row.p_value for row in rows])
-    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
+        # Added later, hence behind.
+        numbers |= {"not_sure": self.not_sure, "accuracy_sure": self.accuracy_sure}
+        numbers |= {"pooled_low": self.pooled[0], "pooled_high": self.pooled[1]}
+        numbers |= {"exact_low": self.exact[0], "exact_high": self.exact[1]}
+        return numbers | ({} if self.p_bh is None else {"p_bh": self.p_bh})
 
 
 @dataclass(frozen=True)
@@ -139,6 +135,35 @@ class Report:
     cells: tuple[AccuracyRow, ...]
     kinds: tuple[AccuracyRow, ...]
 
+    @classmethod
+    def of(
+        cls,
+        study: str,
+        sections: Mapping[str, Any],
+        *,
+        include_simulated: bool = False,
+        generated_at: datetime | None = None,
+    ) -> "Report":
+        """From the sections ``accuracy`` and ``people`` of an analysis."""
+        found, people = sections["accuracy"], sections["people"]
+
+        def rows(level: str) -> tuple[AccuracyRow, ...]:
+            return tuple(AccuracyRow.of(row) for row in found[level])
+
+        total = AccuracyRow.of(found["overall"])
+        return cls(
+            study=study,
+            raters=people["raters"],
+            finished=people["finished"],
+            answers=total.answers,
+            include_simulated=include_simulated,
+            generated_at=generated_at or timezone.now(),
+            overall=total,
+            words=rows("words"),
+            cells=rows("cells"),
+            kinds=rows("kinds"),
+        )
+
     @property
     def sorted_words(self) -> tuple[AccuracyRow, ...]:
         """Best first; words nobody was asked about last; ties in the order of words."""
@@ -147,7 +172,8 @@ class Report:
         )
 
     @property
-    def recognised(self) -> tuple[AccuracyRow, ...]:
+    def above_chance(self) -> tuple[AccuracyRow, ...]:
+        """The words that guessing alone would seldom give so many right answers for, best first."""
         return tuple(row for row in self.sorted_words if row.above_chance)
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[AccuracyRow, list[AccuracyRow | None]]]]:
@@ -175,8 +201,10 @@ class Report:
             "generated_at": self.generated_at.isoformat(timespec="seconds"),
         }
 
-    def as_csv(self) -> str:
+    def as_csv(self, choice: Mapping[str, Any] | None = None) -> str:
         """Words, cells, kinds, overall; numbers in full precision; texts safe to open in a spreadsheet.
+
+        ``choice`` says of which answers, in every row.
 
         Lines end with CRLF (RFC 4180). Truth values are true and false, as in JSON.
         """
@@ -203,6 +231,7 @@ class Report:
                     "kind": row.kind,
                     "study": self.study,
                     "include_simulated": self.include_simulated,
+                    **(choice or {"language": "", "recipe": "", "with_excluded": False}),
                     **(whole if level == "overall" else {}),
                 }
                 writer.writerow({name: _csv_value(value) for name, value in line.items()})
@@ -212,123 +241,30 @@ class Report:
 def _csv_value(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return safe_cell(value) if isinstance(value, str) else value
-
-
-def safe_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _answers(study: Study, include_simulated: bool) -> QuerySet[Answer]:
-    answers = Answer.objects.with_correct().filter(trial__participation__study=study)
-    if not include_simulated:
-        answers = answers.filter(trial__participation__simulated=False)
-    return answers
+    return escape(value) if isinstance(value, str) else value
 
 
 def raters(include_simulated: bool = False) -> ParticipationQuerySet:
-    """Who has given at least one answer, in any study."""
-    answers = Answer.objects.filter(trial__participation=OuterRef("pk"))
+    """Who has given at least one answer that counts, in any study."""
+    answers = Answer.objects.counted().filter(trial__participation=OuterRef("pk"))
     people = Participation.objects.filter(Exists(answers))
     return people if include_simulated else people.real()
 
 
-def answer_counts(study: Study, include_simulated: bool = False) -> "pd.DataFrame":
-    """One row a (word_id, content_id, kind, options): how many are correct of how many answers.
-
-    One query; the database counts.
-    """
-    import pandas as pd
-
-    groups = (
-        _answers(study, include_simulated)
-        .order_by()
-        .values(
-            word_id=F("trial__question__stimulus__word_id"),
-            content_id=F("trial__question__stimulus__content_id"),
-            kind=F("trial__question__kind"),
-            m=JSONLength("trial__options"),
-        )
-        .annotate(right=Sum("correct"), answers=Count("pk"))
-        .values_list("word_id", "content_id", "kind", "m", "right", "answers")
-    )
-    columns = ["word_id", "content_id", "kind", "options", "correct", "answers"]
-    return pd.DataFrame(list(groups), columns=columns)
-
-
-def _tallies(frame: "pd.DataFrame", *keys: str) -> dict[tuple[Any, ...], Tally]:
-    """The counts summed by these columns, apart for each number of options."""
-    totals = frame.groupby([*keys, "options"], sort=False)[["correct", "answers"]].sum()
-    right: dict[tuple[Any, ...], int] = defaultdict(int)
-    options: dict[tuple[Any, ...], dict[int, int]] = defaultdict(dict)
-    for index, (correct, answers) in zip(
-        totals.index.to_list(), totals.to_numpy().tolist(), strict=True
-    ):
-        *key, m = index if isinstance(index, tuple) else (index,)
-        right[tuple(key)] += int(correct)
-        options[tuple(key)][int(m)] = int(answers)
-    return {key: (right[key], options[key]) for key in options}
-
-
 def build_report(study: Study, include_simulated: bool = False) -> Report:
-    """Everything the report prints, in three queries whatever the number of words and answers."""
-    frame = answer_counts(study, include_simulated)
-    asked = (
-        Question.objects.filter(study=study)
-        .order_by("stimulus__word_id", "stimulus__content_id")
-        .values_list(
-            "stimulus__word_id",
-            "stimulus__word__text",
-            "stimulus__content_id",
-            "stimulus__content__name",
-            "kind",
-        )
-    )
-    words: dict[int, str] = {}
-    contents: dict[int, str] = {}
-    cells: dict[tuple[int, int], None] = {}
-    kinds: set[str] = set()
-    for word_id, word, content_id, content, kind in asked:
-        words[word_id], contents[content_id] = word, content
-        cells[word_id, content_id] = None
-        kinds.add(kind)
-    people = (
-        raters(include_simulated)
-        .filter(study=study)
-        .aggregate(raters=Count("pk"), finished=Count("pk", filter=Q(finished_at__isnull=False)))
-    )
-    by_word = _tallies(frame, "word_id")
-    by_cell = _tallies(frame, "word_id", "content_id")
-    by_kind = _tallies(frame, "kind")
-    nothing: Tally = (0, {})
-    total = AccuracyRow.of(*_tallies(frame).get((), nothing))
-    return Report(
-        study=study.slug,
-        raters=people["raters"],
-        finished=people["finished"],
-        answers=total.answers,
-        include_simulated=include_simulated,
-        generated_at=timezone.now(),
-        overall=total,
-        words=corrected(
-            AccuracyRow.of(*by_word.get((pk,), nothing), word=text) for pk, text in words.items()
-        ),
-        cells=corrected(
-            AccuracyRow.of(
-                *by_cell.get(pair, nothing), word=words[pair[0]], content=contents[pair[1]]
-            )
-            for pair in cells
-        ),
-        kinds=tuple(
-            AccuracyRow.of(*by_kind.get((kind,), nothing), kind=kind)
-            for kind in Question.Kind.values
-            if kind in kinds
-        ),
-    )
+    """The accuracies of a study as they are now, without whom its rules leave out."""
+    # Loaded here: the web process starts without numerics.
+    from survey.analyses import build
+
+    result = build(study, Filters(simulated=include_simulated), ("people", "accuracy"))
+    return Report.of(study.slug, result["kept"], include_simulated=include_simulated)
 
 
 # --- the question sheet -------------------------------------------------------------------------
+
+
+MANY_OPTIONS = 12
+"""Of a question with more, only those chosen most often are shown at once."""
 
 
 @dataclass(frozen=True)
@@ -358,6 +294,20 @@ class SheetQuestion:
     options: tuple[Option, ...] = field(default_factory=tuple)
 
     @property
+    def first(self) -> tuple[Option, ...]:
+        """What is shown at once: all options; of very many the right one and those chosen most often."""
+        if len(self.options) <= MANY_OPTIONS:
+            return self.options
+        ordered = sorted(self.options, key=lambda o: (not o.target, -o.chosen, -o.offered))
+        return tuple(ordered[: MANY_OPTIONS // 2])
+
+    @property
+    def rest(self) -> tuple[Option, ...]:
+        """The other options, in the order of words."""
+        shown = {option.picture for option in self.first}
+        return tuple(option for option in self.options if option.picture not in shown)
+
+    @property
     def asks_picture(self) -> bool:
         return self.kind == Question.Kind.CHOOSE_PICTURE
 
@@ -371,54 +321,42 @@ class SheetQuestion:
         return self.target.offered
 
 
-Counts = dict[int, dict[int, int]]
-
-
-def _offered_and_chosen(study: Study, include_simulated: bool) -> tuple[Counts, Counts]:
-    """question → picture → how often offered, and chosen. Foils differ from rater to rater."""
-    offered: Counts = defaultdict(lambda: defaultdict(int))
-    chosen: Counts = defaultdict(lambda: defaultdict(int))
-    rows: Iterator[tuple[int, Sequence[int], int]] = (
-        _answers(study, include_simulated)
-        .order_by()
-        .values_list("trial__question_id", "trial__options", "slot")
-        .iterator(chunk_size=5000)
-    )
-    for question, options, slot in rows:
-        for picture in options:
-            offered[question][picture] += 1
-        chosen[question][options[slot]] += 1
-    return offered, chosen
-
-
-def build_sheet(study: Study, include_simulated: bool = False) -> tuple[SheetQuestion, ...]:
+def build_sheet(study: Study, counts: Iterable[Mapping[str, Any]]) -> tuple[SheetQuestion, ...]:
     """Every question with its options side by side, ordered by word, content, recipe and kind.
 
     The options are the pictures of the same content, recipe and variant, and any other that was offered.
-    Three queries.
+    Two queries. ``counts`` is the section ``sheet`` of an analysis.
     """
     pictures = {
         row.pk: row
-        for row in StylizedImage.objects.filter(questions__study=study)
+        for row in StylizedImage.objects.filter(
+            questions__study=study, questions__purpose=Question.Purpose.MAIN
+        )
         .distinct()
         .with_names()
+        .defer("loss_curve", "params")
         .order_by("word_id", "content_id", "recipe_id", "variant")
     }
-    offered, chosen = _offered_and_chosen(study, include_simulated)
-    sheet = []
-    questions: Iterable[Question] = Question.objects.filter(study=study).order_by(
-        "stimulus__word_id", "stimulus__content_id", "stimulus__recipe_id", "kind", "pk"
+    seen: dict[int, dict[int, tuple[int, int]]] = {
+        row["question"]: {o["stimulus"]: (o["chosen"], o["offered"]) for o in row["options"]}
+        for row in counts
+    }
+    questions: Iterable[Question] = (
+        Question.objects.counted()
+        .filter(study=study)
+        .order_by("stimulus__word_id", "stimulus__content_id", "stimulus__recipe_id", "kind", "pk")
     )
     many_recipes = len({row.recipe_id for row in pictures.values()}) > 1
     groups: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for row in pictures.values():
         groups[_group(row)].append(row.pk)
     order = {pk: place for place, pk in enumerate(pictures)}
+    sheet = []
     for question in questions:
         target = pictures[question.stimulus_id]
-        seen = offered[question.pk]
+        of = seen.get(question.pk, {})
         shown = sorted(
-            {*groups[_group(target)], *(pk for pk in seen if pk in order)}, key=order.__getitem__
+            {*groups[_group(target)], *(pk for pk in of if pk in order)}, key=order.__getitem__
         )
         sheet.append(
             SheetQuestion(
@@ -432,8 +370,8 @@ def build_sheet(study: Study, include_simulated: bool = False) -> tuple[SheetQue
                         picture=pk,
                         word=pictures[pk].word.text,
                         target=pk == target.pk,
-                        chosen=chosen[question.pk][pk],
-                        offered=seen[pk],
+                        chosen=of.get(pk, (0, 0))[0],
+                        offered=of.get(pk, (0, 0))[1],
                     )
                     for pk in shown
                 ),

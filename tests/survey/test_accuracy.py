@@ -8,7 +8,15 @@ from itertools import product
 import pytest
 from scipy import stats
 
-from survey.stats.accuracy import AccuracyError, chance_level, chance_p_value, holm, wilson
+from survey.stats.accuracy import (
+    AccuracyError,
+    benjamini_hochberg,
+    chance_level,
+    chance_p_value,
+    clopper_pearson,
+    holm,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -176,3 +184,72 @@ def test_holm_rejects_what_the_procedure_rejects(alpha: float) -> None:
 def test_holm_takes_probabilities_only(p: float) -> None:
     with pytest.raises(AccuracyError, match=r"from 0 to 1; came"):
         holm([0.5, p])
+
+
+@pytest.mark.parametrize(
+    ("correct", "answers", "low", "high"),
+    # Newcombe 1998, table I, method 5.
+    [
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+    ],
+)
+def test_exact_intervals_of_newcombe(correct, answers, low, high):
+    assert clopper_pearson(correct, answers) == pytest.approx((low, high), abs=5e-5)
+    mirrored = clopper_pearson(answers - correct, answers)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+@pytest.mark.parametrize("answers", [1, 2, 7, 69, 1000])
+def test_exact_intervals_are_quantiles_of_beta_distributions(answers):
+    for correct in sorted({1, answers // 3 or 1, answers // 2 or 1, answers - 1 or 1}):
+        low, high = clopper_pearson(correct, answers, 0.9)
+        assert low == pytest.approx(stats.beta.ppf(0.05, correct, answers - correct + 1), rel=1e-8)
+        if correct < answers:
+            expected = stats.beta.ppf(0.95, correct + 1, answers - correct)
+            assert high == pytest.approx(expected, rel=1e-8)
+
+
+def test_exact_intervals_at_the_ends():
+    # No right one of n: 1 − (α/2)^(1/n).
+    for n in (1, 9, 400, 20_000):
+        assert clopper_pearson(0, n)[1] == pytest.approx(1 - 0.025 ** (1 / n), rel=1e-6)
+        assert clopper_pearson(n, n) == pytest.approx((0.025 ** (1 / n), 1.0), rel=1e-6)
+    assert clopper_pearson(0, 0) == (0.0, 1.0)
+    for wrong in [(2, 1, 0.95), (-1, 3, 0.95), (1, 2, 1.0)]:
+        with pytest.raises(AccuracyError):
+            clopper_pearson(*wrong)
+
+
+def test_exact_limits_are_where_the_tests_reject():
+    low, high = clopper_pearson(7, 20, 0.9)
+    below = sum(math.comb(20, k) * low**k * (1 - low) ** (20 - k) for k in range(7, 21))
+    above = sum(math.comb(20, k) * high**k * (1 - high) ** (20 - k) for k in range(8))
+    assert (below, above) == pytest.approx((0.05, 0.05), abs=1e-9)
+
+
+# Benjamini and Hochberg 1995, section 3.2: 15 comparisons.
+FIFTEEN = [
+    *(0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344),
+    *(0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0),
+]
+
+
+def test_the_example_of_benjamini_and_hochberg():
+    assert sum(p <= 0.05 for p in benjamini_hochberg(FIFTEEN)) == 4
+    assert sum(p <= 0.05 for p in holm(FIFTEEN)) == 3
+    # By the definition: rejected up to the largest i with p(i) ≤ i q / k.
+    for q in (0.01, 0.05, 0.2, 0.6):
+        largest = max((i for i, p in enumerate(FIFTEEN, 1) if p <= i * q / 15), default=0)
+        assert sum(p <= q for p in benjamini_hochberg(FIFTEEN)) == largest
+
+
+def test_false_discovery_in_any_order():
+    mixed = [FIFTEEN[i * 7 % 15] for i in range(15)]
+    adjusted = dict(zip(FIFTEEN, benjamini_hochberg(FIFTEEN), strict=True))
+    assert benjamini_hochberg(mixed) == [adjusted[p] for p in mixed]
+    assert benjamini_hochberg([]) == []
+    with pytest.raises(AccuracyError):
+        benjamini_hochberg([0.5, 1.1])

@@ -2,18 +2,26 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from generation.models import StylizedImage
-from survey.models import Study
-from survey.report import AccuracyRow, build_report, build_sheet, corrected, safe_cell
+from survey.analyses import build
+from survey.jobs import Filters
+from survey.models import Answer, Participation, Question, Study, Trial
+from survey.report import Option, SheetQuestion, build_report
+from survey.report import build_sheet as sheet_of
 from survey.stats.accuracy import wilson
 from tests.factories import StudyFactory, make_ready_set
 from tests.survey.report_case import build_case, give_answers
 
 pytestmark = pytest.mark.django_db
+
+
+def build_sheet(study: Study) -> tuple[SheetQuestion, ...]:
+    return sheet_of(study, build(study, Filters(), ("sheet",))["kept"]["sheet"])
 
 
 def test_numbers_of_people() -> None:
@@ -58,23 +66,28 @@ def test_no_answers() -> None:
     assert report.as_json()["words"] == []
 
 
-def test_queries_do_not_grow(django_assert_num_queries: Any) -> None:
+def test_queries_do_not_grow(django_assert_max_num_queries: Any) -> None:
     case = build_case()
-    with django_assert_num_queries(3):
+    with django_assert_max_num_queries(8):
         build_report(case.study)
-    with django_assert_num_queries(3):
-        build_sheet(case.study)
+    counts = build(case.study, Filters(), ("sheet",))["kept"]["sheet"]
+    with django_assert_max_num_queries(2):
+        sheet_of(case.study, counts)
 
 
 def test_json_keys() -> None:
     data = build_report(build_case().study).as_json()
     assert list(data)[:5] == ["study", "raters", "answers", "words", "cells"]
     numbers = ["correct", "answers", "accuracy", "chance", "low", "high"]
-    test = ["p_value", "p_holm", "above_chance"]
-    assert list(data["words"][0]) == ["word", *numbers, *test]
-    assert list(data["cells"][0]) == ["word", "content", *numbers, *test]
-    assert list(data["overall"]) == [*numbers, "p_value"]
-    assert list(data["kinds"][0]) == ["kind", *numbers, "p_value"]
+    test = ["p_value", "p_holm", "above_chance", "not_sure", "accuracy_sure"]
+    more = ["pooled_low", "pooled_high", "exact_low", "exact_high"]
+    assert list(data["words"][0]) == ["word", *numbers, *test, *more, "p_bh"]
+    assert list(data["cells"][0]) == ["word", "content", *numbers, *test, *more, "p_bh"]
+    assert list(data["overall"]) == [
+        *(*numbers, "p_value", "not_sure", "accuracy_sure"),
+        *more,
+    ]
+    assert list(data["kinds"][0]) == ["kind", *numbers, *test, *more, "p_bh"]
     assert data["words"][2]["accuracy"] is None
 
 
@@ -112,13 +125,7 @@ def test_csv_has_what_json_has() -> None:
         for name, value in expected.items():
             assert row[name] == as_text(value), name
     assert [row["kind"] for row in rows if row["level"] == "kind"] == ["picture", "word"]
-    assert [row["above_chance"] for row in rows[-3:]] == ["", "", ""]
-
-
-@pytest.mark.parametrize("text", ["=a", "+a", "-a", "@a", "\ta"])
-def test_formulas_are_made_text(text: str) -> None:
-    assert safe_cell(text) == f"'{text}"
-    assert safe_cell("ふさふさ") == "ふさふさ"
+    assert [row["above_chance"] for row in rows[-3:]] == ["false", "false", ""]
 
 
 def answered_words(counts: Sequence[tuple[int, int]]) -> tuple[Study, list[str]]:
@@ -161,14 +168,14 @@ def test_recognised_by_the_exact_test_corrected_for_the_words() -> None:
     assert p_holm[clear] == 4 / 4**6
     assert p_holm[almost] == pytest.approx(3 * 154 / 4**6)
     assert p_holm[lucky] == 2 / 4**2
-    assert [row.word for row in report.recognised] == [clear]
+    assert [row.word for row in report.above_chance] == [clear]
     # By Wilson's interval all three would have been.
     assert [row.word for row in report.words if row.low > 0.25] == [lucky, clear, almost]
 
 
 def test_recognised_best_first() -> None:
     study, (good, _chance, best) = answered_words([(9, 1), (2, 6), (10, 0)])
-    assert [row.word for row in build_report(study).recognised] == [best, good]
+    assert [row.word for row in build_report(study).above_chance] == [best, good]
 
 
 def test_cells_are_corrected_among_themselves() -> None:
@@ -181,13 +188,13 @@ def test_cells_are_corrected_among_themselves() -> None:
 
 def test_correction_counts_every_row() -> None:
     """Also one that nobody was asked about: whether a word is recognised must not hang on that."""
-    row = AccuracyRow.of(3, {4: 3}, word="a")
-    assert (row.p_value, row.p_holm, row.above_chance) == (1 / 64, None, False)
-    silent = AccuracyRow.of(0, {}, word="b")
-    assert [r.p_holm for r in corrected([row, silent, silent])] == [3 / 64, 1.0, 1.0]
-    assert [r.above_chance for r in corrected([row, silent, silent])] == [True, False, False]
-    assert [r.above_chance for r in corrected([row, *[silent] * 3])] == [False] * 4
-    assert corrected([]) == ()
+    study, words = answered_words([(4, 0), (0, 0), (0, 0)])
+    rows = build_report(study).words
+    assert [row.word for row in rows] == words
+    # Three options, since there are three words.
+    assert rows[0].p_value == pytest.approx(1 / 81)
+    assert [row.p_holm for row in rows] == [pytest.approx(3 / 81), 1.0, 1.0]
+    assert [row.above_chance for row in rows] == [True, False, False]
 
 
 def test_sheet_counts_chosen_of_offered() -> None:
@@ -204,3 +211,63 @@ def test_sheet_counts_chosen_of_offered() -> None:
     assert (question.answers, question.target.percent) == (2, 50.0)
     words = next(q for q in sheet if not q.asks_picture and q.picture == case.pictures[0].pk)
     assert [(o.chosen, o.offered) for o in words.options] == [(1, 1), (0, 1), (0, 1)]
+
+
+def test_only_first_presentations_of_main_questions_count() -> None:
+    case = build_case()
+    before = build_report(case.study)
+    one = Participation.objects.order_by("pk")[0]
+    asked = Question.objects.get(study=case.study, kind="picture", stimulus=case.pictures[0])
+    rating = Question.objects.create(study=case.study, kind="rating", stimulus=case.pictures[0])
+    practice = Question.objects.create(
+        study=case.study, kind="word", stimulus=case.pictures[0], purpose="practice"
+    )
+    ids = [p.pk for p in case.pictures[::2]]
+    for position, (question, role) in enumerate(
+        [(asked, "repeat"), (asked, "attention"), (practice, "practice"), (rating, "main")], 90
+    ):
+        trial = Trial.objects.create(
+            participation=one,
+            question=question,
+            role=role,
+            position=position,
+            options=[] if question == rating else ids,
+            target_slot=None if question == rating else 0,
+        )
+        Answer.objects.create(trial=trial, slot=0)
+    after = build_report(case.study)
+    assert replace(after, generated_at=before.generated_at) == before
+    assert build_sheet(case.study)[0].answers == 2
+
+
+def test_not_sure_is_wrong_and_reported_without() -> None:
+    case = build_case()
+    case.study.not_sure = True
+    case.study.save()
+    a, c, e = case.pictures[0].pk, case.pictures[2].pk, case.pictures[4].pk
+    question = Question.objects.get(study=case.study, kind="picture", stimulus=a)
+    trial = Trial.objects.create(
+        participation=Participation.objects.create(study=case.study, language="ja"),
+        question=question,
+        position=1,
+        options=[a, c, e],
+        target_slot=0,
+    )
+    Answer.objects.create(trial=trial, slot=None)
+    # Of people: A right (picture), A as C, A right (word), now "not sure": 2 of 4, or 2 of 3.
+    word = build_report(case.study).words[0]
+    assert (word.correct, word.answers, word.not_sure) == (2, 4, 1)
+    assert word.accuracy == 0.5
+    assert word.accuracy_sure == pytest.approx(2 / 3)
+    assert build_report(case.study).as_json()["words"][0]["not_sure"] == 1
+    option = build_sheet(case.study)[0].target
+    assert (option.chosen, option.offered) == (1, 3)
+
+
+def test_of_many_options_the_right_one_and_those_chosen_most_come_first() -> None:
+    options = tuple(Option(n, f"word {n}", n == 7, chosen=n % 5, offered=9) for n in range(20))
+    few = SheetQuestion("picture", "word 7", "cat", "", 7, options[:12])
+    assert (few.first, few.rest) == (few.options, ())
+    many = SheetQuestion("picture", "word 7", "cat", "", 7, options)
+    assert [option.picture for option in many.first] == [7, 4, 9, 14, 19, 3]
+    assert [o.picture for o in many.rest] == [n for n in range(20) if n not in (7, 4, 9, 14, 19, 3)]

@@ -17,6 +17,9 @@ CC0 = "cc0 1.0"
 MARK = "pdm 1.0"
 UNKNOWN = ""
 
+# A permission as tables write it.
+PERMITTED = {True: "yes", False: "no", None: "unknown"}
+
 # The order in which Creative Commons writes the elements of the six licences.
 _ORDER = ("by", "nc", "nd", "sa")
 _SIX = frozenset({"by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd"})
@@ -60,9 +63,11 @@ class Terms:
     share_alike: bool = False
 
     @property
-    def may_show_derived(self) -> bool:
-        """A study may show and publish pictures made from the photograph. Unknown counts as no."""
-        return self.republish is True and self.derivatives is True
+    def pass_on_derived(self) -> bool | None:
+        """Pictures made from the photograph may be shown and published; None is unknown."""
+        if self.republish is None or self.derivatives is None:
+            return None
+        return self.republish and self.derivatives
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ class Combined:
 
     Attributes:
         names: of the photographs' licences, each once, sorted.
-        republish: the picture may be passed on, by every one of them; None where one of them does not say and none
-            forbids it. Unknown counts as no.
+        republish: the picture may be passed on, by all of them together; None where one of them does not say and
+            none forbids it. Unknown counts as no.
         share_alike: it may be passed on only under the same licence.
     """
 
@@ -80,12 +85,28 @@ class Combined:
     republish: bool | None
     share_alike: bool
 
+    @property
+    def why_not(self) -> str:
+        """Why the picture may not be passed on; empty where it may."""
+        if self.republish:
+            return ""
+        if self.republish is None:
+            return "the licence of one of its photographs is not known"
+        return f"its photographs' licences do not let it be passed on: {', '.join(self.names)}"
+
 
 def combine(found: Iterable[Terms]) -> Combined:
-    """The terms of all photographs that a picture was made from. Of none at all, nothing is known."""
+    """The terms of all photographs that a picture was made from. Of none at all, nothing is known.
+
+    A licence that asks for itself and one that forbids profit cannot both be kept (BY-SA with BY-NC
+    or BY-NC-SA: Creative Commons' chart of licences that may be combined).
+    """
     each = list(found)
-    said = [(t.republish and t.derivatives) if t.republish is not None else None for t in each]
-    republish = False if False in said else None if None in said or not said else True
+    said = [t.pass_on_derived for t in each]
+    clash = any(t.share_alike and t.commercial for t in each) and any(
+        t.commercial is False for t in each
+    )
+    republish = False if clash or False in said else None if None in said or not said else True
     return Combined(
         names=tuple(sorted({t.name for t in each})),
         republish=republish,

@@ -23,7 +23,7 @@ class LicenseGroup:
 
     @property
     def may_show(self) -> bool:
-        return self.terms.may_show_derived
+        return self.terms.pass_on_derived is True
 
 
 def by_license(stimulus_set: StimulusSet) -> list[LicenseGroup]:

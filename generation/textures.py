@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from django.utils.text import slugify
 
-from generation.licenses import Combined
+from generation.licenses import PERMITTED, Combined
 from generation.models import (
     ContentImage,
     Photograph,
@@ -35,7 +35,6 @@ COLUMNS = (
     *("encoder", "sha256", "license", "republish"),
 )
 TRAIN, TEST = "train", "test"
-KNOWN = {True: "yes", False: "no", None: "unknown"}
 
 
 class TexturesError(RuntimeError):
@@ -82,7 +81,9 @@ def write(stimulus_set: StimulusSet, out: Path, choices: Choices | None = None) 
         found = found.filter(recipe=choices.recipe)
     licenses = found.licenses()
     rows = list(found.with_names().defer("loss_curve").order_by("word_id", "content_id", "pk"))
-    left_out = {} if choices.restricted else _restricted(licenses)
+    left_out = {}
+    if not choices.restricted:
+        left_out = {pk: why for pk, combined in licenses.items() if (why := combined.why_not)}
     kept = [row for row in rows if row.pk not in left_out]
     if not kept:
         raise TexturesError(
@@ -106,16 +107,6 @@ def write(stimulus_set: StimulusSet, out: Path, choices: Choices | None = None) 
         classes=len(labels),
         left_out=left_out,
     )
-
-
-def _restricted(licenses: Mapping[int, Combined]) -> dict[int, str]:
-    return {
-        pk: "the licence of one of its photographs is not known"
-        if combined.republish is None
-        else f"may not be passed on: {', '.join(combined.names)}"
-        for pk, combined in licenses.items()
-        if not combined.republish
-    }
 
 
 def folders(words: Iterable[Word]) -> dict[int, str]:
@@ -207,7 +198,7 @@ def _line(row: StylizedImage, name: str, label: str, combined: Combined) -> tupl
         (row.params or {}).get("encoder"),
         row.sha256,
         "; ".join(combined.names),
-        KNOWN[combined.republish],
+        PERMITTED[combined.republish],
     )
 
 

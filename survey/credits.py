@@ -1,14 +1,13 @@
 """Who made the photographs that went into a study's pictures."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from generation.licenses import PERMITTED
 from generation.models import ContentImage, Photograph, SourceImage, StimulusSet
-from survey.stats.csvfile import escape
+from survey.stats import csvfile
 
 #: Columns of CREDITS.csv: part of the format, the same in every language.
 COLUMNS = (
@@ -49,10 +48,7 @@ class Credit:
 
     @property
     def republish(self) -> bool | None:
-        terms = self.photograph.terms
-        if terms.republish is None or terms.derivatives is None:
-            return None
-        return terms.republish and terms.derivatives
+        return self.photograph.terms.pass_on_derived
 
     @property
     def line(self) -> str:
@@ -71,29 +67,23 @@ class Credit:
     def safe_license(self) -> str:
         return _address(self.photograph.license_url)
 
-    def row(self) -> dict[str, str]:
+    def row(self) -> tuple[str, ...]:
+        """The cells of `COLUMNS`."""
         photo = self.photograph
-        known = {True: "yes", False: "no", None: "unknown"}
-        return dict(
-            zip(
-                COLUMNS,
-                (
-                    self.role,
-                    self.subject,
-                    photo.credit,
-                    self.license,
-                    photo.license_url,
-                    photo.attribution,
-                    photo.page_url,
-                    self.origin,
-                    photo.source,
-                    self.query,
-                    photo.created_at.isoformat(timespec="seconds"),
-                    photo.sha256,
-                    known[self.republish],
-                ),
-                strict=True,
-            )
+        return (
+            self.role,
+            self.subject,
+            photo.credit,
+            self.license,
+            photo.license_url,
+            photo.attribution,
+            photo.page_url,
+            self.origin,
+            photo.source,
+            self.query,
+            photo.created_at.isoformat(timespec="seconds"),
+            photo.sha256,
+            PERMITTED[self.republish],
         )
 
 
@@ -129,10 +119,4 @@ def said_once(found: list[Credit]) -> list[tuple[Credit, int]]:
 
 def as_csv(found: list[Credit]) -> str:
     """CREDITS.csv, with `COLUMNS`."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for credit in found:
-        # Strangers wrote these texts.
-        writer.writerow({name: escape(value) for name, value in credit.row().items()})
-    return stream.getvalue()
+    return csvfile.as_text(COLUMNS, [credit.row() for credit in found])

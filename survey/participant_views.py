@@ -1,7 +1,5 @@
 """A study's people, for its researcher: how it goes, the address to give out, invitations."""
 
-import csv
-import io
 import secrets
 from typing import Any
 
@@ -19,7 +17,7 @@ from survey.forms import sign_simulated
 from survey.invitations import MAX_AT_ONCE, make_invitations
 from survey.models import Entrance, Study
 from survey.participants import address_to_give, going, sharp_up_to
-from survey.stats.csvfile import escape
+from survey.stats import csvfile
 
 SHOWN = 200
 
@@ -93,13 +91,12 @@ def invitations_file(request: HttpRequest, slug: str) -> HttpResponse:
     """All links as a table. They are secrets: who has one can take part with it."""
     study = get_object_or_404(Study, slug=slug)
     site = f"{request.scheme}://{request.get_host()}"
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(["link", "note", "used"])
-    for invitation in study.invitations.order_by("pk"):
-        used = "true" if invitation.participation_id else "false"
-        writer.writerow([site + invitation.get_absolute_url(), escape(invitation.note), used])
-    response = HttpResponse("\ufeff" + stream.getvalue(), content_type="text/csv; charset=utf-8")
+    rows = [
+        (site + row.get_absolute_url(), row.note, row.participation_id is not None)
+        for row in study.invitations.order_by("pk")
+    ]
+    table = csvfile.as_text(("link", "note", "used"), rows)
+    response = HttpResponse("\ufeff" + table, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{slug}-invitations.csv"'
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -11,8 +11,6 @@ tested the same way, corrected for the number of cells. Whether a word is recogn
 strike the eye, another test says (`survey.stats.recognition`).
 """
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ from django.utils import timezone
 from generation.models import StylizedImage
 from survey.jobs import Filters
 from survey.models import Answer, Participation, ParticipationQuerySet, Question, Study
-from survey.stats.csvfile import escape
+from survey.stats import csvfile
 
 ALPHA = 0.05
 NUMBERS = ("correct", "answers", "accuracy", "chance", "low", "high")
@@ -208,9 +206,7 @@ class Report:
 
         Lines end with CRLF (RFC 4180). Truth values are true and false, as in JSON.
         """
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\r\n")
-        writer.writeheader()
+        lines: list[list[Any]] = []
         whole = {
             "raters": self.raters,
             "finished": self.finished,
@@ -234,14 +230,8 @@ class Report:
                     **(choice or {"language": "", "recipe": "", "with_excluded": False}),
                     **(whole if level == "overall" else {}),
                 }
-                writer.writerow({name: _csv_value(value) for name, value in line.items()})
-        return stream.getvalue()
-
-
-def _csv_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return escape(value) if isinstance(value, str) else value
+                lines.append([line.get(name) for name in CSV_COLUMNS])
+        return csvfile.as_text(CSV_COLUMNS, lines)
 
 
 def raters(include_simulated: bool = False) -> ParticipationQuerySet:

@@ -118,7 +118,7 @@ class FlickrSource:
         numbers = [
             number
             for number, (name, url) in self._known_licenses().items()
-            if licenses.terms(licenses.parse(name, url)).may_show_derived
+            if licenses.terms(licenses.parse(name, url)).pass_on_derived
         ]
         if not numbers:
             raise self._api.error(

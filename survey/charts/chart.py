@@ -1,7 +1,5 @@
 """What a chart is: a picture, its data as a table, and a caption that says how it was made."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from survey.charts.parts import message
 from survey.charts.render import Spec
 from survey.charts.theme import Palette, palette
-from survey.stats.csvfile import escape
+from survey.stats import csvfile
 
 Analysis = Mapping[str, Any]
 """All sections of a report by name; a section that was not computed may be missing."""
@@ -32,17 +30,7 @@ class Table:
 
     def as_csv(self) -> str:
         """Lines end with CRLF (RFC 4180); texts are safe to open in a spreadsheet."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\r\n")
-        writer.writerow(self.header)
-        writer.writerows([_csv_cell(cell) for cell in row] for row in self.rows)
-        return stream.getvalue()
-
-
-def _csv_cell(cell: Any) -> Any:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return escape(cell) if isinstance(cell, str) else cell
+        return csvfile.as_text(self.header, self.rows)
 
 
 @dataclass(frozen=True)

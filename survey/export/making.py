@@ -173,11 +173,7 @@ def _fill(
     seen = write_data(study, folder, source, choices)
     pictures = tables.pictures_of(study, seen.offered)
     licenses = StylizedImage.objects.filter(pk__in=[row.pk for row in pictures]).licenses()
-    left_out = {
-        pk: _why_left_out(combined.republish, combined.names)
-        for pk, combined in licenses.items()
-        if not combined.republish
-    }
+    left_out = {pk: why for pk, combined in licenses.items() if (why := combined.why_not)}
     files = _copy_pictures(folder, pictures, left_out) if choices.pictures else {}
     with folder.open_text(texts.data_file(study, "stimuli")) as stream:
         stimuli = rows.write_stimuli(stream, pictures, files)
@@ -205,12 +201,6 @@ def write_data(study: Study, folder: Folder, source: rows.Source, choices: Choic
     with folder.open_text(texts.data_file(study, "design")) as stream:
         rows.write_design(stream, source)
     return seen
-
-
-def _why_left_out(republish: bool | None, names: tuple[str, ...]) -> str:
-    if republish is None:
-        return "the licence of one of its photographs is not known"
-    return f"its photographs' licences do not all let it be passed on: {', '.join(names)}"
 
 
 def _copy_pictures(

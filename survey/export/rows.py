@@ -9,14 +9,13 @@ from typing import IO, Any
 
 from django.db.models import F
 
+from generation.licenses import PERMITTED
 from generation.models import StylizedImage
 from survey import about, tables
 from survey.export import columns
 from survey.models import Participation, Study
 from survey.stats import csvfile
 from survey.stats.bundle import SEPARATOR
-
-KNOWN = {True: "yes", False: "no", None: "unknown"}
 
 # What a trial's row has beyond the columns that analyses are made of.
 MORE = (F("chosen_ms"), F("onset"), F("input"), F("focus_losses"), F("trial__showings"))
@@ -250,7 +249,7 @@ def write_stimuli(
             row.source_correlation,
             row.sha256,
             "; ".join(combined.names),
-            KNOWN[combined.republish],
+            PERMITTED[combined.republish],
             files.get(row.pk),
         )
 

@@ -7,6 +7,7 @@ numbers, no missing values. Numbers are written without the apostrophe, also neg
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,13 @@ def write(stream: IO[str], header: Sequence[str], rows: Iterable[Sequence[object
         writer.writerow([cell(value) for value in row])
         count += 1
     return count
+
+
+def as_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A small table, as `write` writes it."""
+    stream = io.StringIO(newline="")
+    write(stream, header, rows)
+    return stream.getvalue()
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_what_a_licence_permits(
         found.attribution,
         found.share_alike,
     )
-    assert found.may_show_derived is (permits[0] is True and permits[1] is True)
+    assert (found.pass_on_derived is True) is (permits[0] is True and permits[1] is True)
 
 
 def test_a_picture_may_be_passed_on_if_every_photograph_allows_it() -> None:
@@ -159,3 +159,18 @@ def test_a_picture_may_be_passed_on_if_every_photograph_allows_it() -> None:
     assert combine([named, unknown, fixed]).republish is False
     assert combine([unknown, reserved]).republish is False
     assert combine([]).republish is None
+
+
+@pytest.mark.parametrize("other", ["by-nc 4.0", "by-nc-sa 4.0"])
+def test_licences_that_cannot_both_be_kept_forbid_the_picture(other: str) -> None:
+    both = combine([terms("by-sa 4.0"), terms(other), terms("by 4.0")])
+    assert both.republish is False
+    assert both.why_not == (
+        "its photographs' licences do not let it be passed on: "
+        f"CC BY 4.0, {terms(other).name}, CC BY-SA 4.0"
+    )
+
+
+def test_licences_that_ask_for_themselves_and_for_no_profit_go_together() -> None:
+    assert combine([terms("by-nc-sa 4.0"), terms("by-nc 2.0"), terms("by 4.0")]).republish is True
+    assert combine([terms("by-sa 4.0"), terms("by-sa 3.0"), terms("cc0 1.0")]).why_not == ""

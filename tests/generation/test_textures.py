@@ -163,7 +163,9 @@ def test_pictures_that_may_not_be_passed_on_are_left_out(
     made = write(stimulus_set, tmp_path / "out")
     assert made.counts == {"": 12}
     assert made.classes == 4
-    assert made.left_out == dict.fromkeys(forbidden, "may not be passed on: CC BY-ND 4.0, CC0 1.0")
+    assert made.left_out == dict.fromkeys(
+        forbidden, "its photographs' licences do not let it be passed on: CC BY-ND 4.0, CC0 1.0"
+    )
     assert not (tmp_path / "out/5_etc").exists()
     assert "3 pictures of the set are left out" in (tmp_path / "out/README.md").read_text()
     own = write(stimulus_set, tmp_path / "own", Choices(restricted=True))
@@ -223,7 +225,7 @@ def test_the_command_says_what_it_wrote_and_what_is_wrong(
     call_command("export_textures", stimulus_set.slug, "--out", str(out), "--split", "0.34")
     said = capsys.readouterr().out
     assert f"{out}: pictures of 4 words: train 8, test 4." in said
-    assert f"  {forbidden[0]}: may not be passed on" in said
+    assert f"  {forbidden[0]}: its photographs' licences do not let it be passed on" in said
     for arguments, message in (
         ((stimulus_set.slug, "--out", str(out)), "is not an empty folder"),
         (("nope", "--out", str(tmp_path / "c")), "There is no set 'nope'"),

@@ -51,7 +51,7 @@ def test_the_hits_of_several_pages(provider: Provider, serve: Serve, naps: list[
     assert first.credit
     # Sources that know licences here give some that allow a study to show its pictures.
     known = provider.name in ("openverse", "commons", "flickr")
-    assert terms(first.license).may_show_derived is known
+    assert (terms(first.license).pass_on_derived is True) is known
     assert bool(first.license_url) is known
 
 
